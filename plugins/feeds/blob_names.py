@@ -1,0 +1,23 @@
+"""Names of the blobs of a feed. All derive from the feed and a number, so a repeated write hits the same blob."""
+
+from __future__ import annotations
+
+
+def chunk_blob(feed: str, chunk: int) -> str:
+    """Name of the blob that holds a chunk."""
+    return f"chunks/{feed}/chunk-{chunk:06d}.csv"
+
+
+def rejects_blob(feed: str, chunk: int) -> str:
+    """Name of the blob that holds a chunk's rejected rows."""
+    return f"rejects/{feed}/chunk-{chunk:06d}.csv"
+
+
+def importance_blob(feed: str) -> str:
+    """Name of the blob that holds the feed's CustomerImportance file."""
+    return f"importance/{feed}/CustomerImportance.csv"
+
+
+def detections_blob(feed: str, file_number: int) -> str:
+    """Name of the blob that holds a detection file."""
+    return f"detections/{feed}/detections-{file_number:06d}.csv"

@@ -1,0 +1,98 @@
+"""The settings of a feed: names, defaults and limits, the same in the trigger form, in files, in the ledger and in the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from feeds.errors import FeedSettingsError
+
+
+def _setting(default: Any, description: str, **schema: Any) -> Any:
+    return field(default=default, metadata={"description": description, "schema": schema})
+
+
+@dataclass(frozen=True)
+class FeedSettings:
+    """The numbers of the exercise, fixed when a feed starts (design.md, section 2).
+
+    ``metadata["schema"]`` of each field is its JSON schema, which the trigger form and :meth:`parse` share.
+    """
+
+    chunk_size: int = _setting(10_000, "Rows per chunk.", type="integer", minimum=1, maximum=1_000_000)
+    interval_seconds: Decimal = _setting(
+        Decimal(1), "A chunk comes due this many seconds after the one before; 0: all at once.", type="number", minimum=0
+    )
+    upgrade_percent: int = _setting(
+        10, "PatId1: top percent by transactions, bottom percent by weight.", type="integer", minimum=0, maximum=100
+    )
+    upgrade_min_transactions: int = _setting(
+        50_000, "PatId1: the merchant has more transactions than this.", type="integer", minimum=0
+    )
+    weight_scope: str = _setting(
+        "customer_merchant",
+        "PatId1: mean weight per customer and merchant, or per customer.",
+        type="string",
+        enum=["customer_merchant", "customer"],
+    )
+    child_min_transactions: int = _setting(
+        80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1
+    )
+    child_max_average: Decimal = _setting(
+        Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0
+    )
+    dei_min_female: int = _setting(
+        100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0
+    )
+    detections_per_file: int = _setting(50, "Detections per file.", type="integer", minimum=1, maximum=1_000_000)
+    linger_seconds: Decimal = _setting(
+        Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0
+    )
+    max_reject_percent: Decimal = _setting(
+        Decimal(1), "A batch fails when more of a chunk's rows are rejected.", type="number", minimum=0, maximum=100
+    )
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> FeedSettings:
+        """Read settings from JSON values; what is not given keeps its default.
+
+        Raises
+        ------
+        FeedSettingsError
+            A name is unknown or a value is out of its range.
+        """
+        known = {f.name: f for f in fields(cls)}
+        if unknown := sorted(set(given) - set(known)):
+            raise FeedSettingsError(f"unknown setting {', '.join(unknown)}; the settings are {', '.join(known)}")
+        return cls(**{name: _checked(name, value, known[name].metadata["schema"]) for name, value in given.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all settings as JSON values, in their order; a whole number stays one."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _checked(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    if schema["type"] == "string":
+        if value not in schema["enum"]:
+            raise FeedSettingsError(f"{name} is {value!r}; it is one of {', '.join(schema['enum'])}")
+        return value
+    try:
+        # A number may arrive as JSON number or as text (command line, form); through str(), 22.9 stays 22.9.
+        number = Decimal(str(value))
+        whole = number.is_finite() and number == number.to_integral_value()
+    except InvalidOperation:
+        number, whole = Decimal("NaN"), False
+    if isinstance(value, bool) or not number.is_finite() or (schema["type"] == "integer" and not whole):
+        raise FeedSettingsError(f"{name} is {value!r}; it is {'a whole number' if schema['type'] == 'integer' else 'a number'}")
+    if number < schema["minimum"] or number > schema.get("maximum", number):
+        limit = f"at least {schema['minimum']}" + (f" and at most {schema['maximum']}" if "maximum" in schema else "")
+        raise FeedSettingsError(f"{name} is {value}; it is {limit}")
+    return int(number) if schema["type"] == "integer" else number
