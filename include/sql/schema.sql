@@ -29,7 +29,13 @@ create table if not exists ledger.feed (
     columns                  text[]      not null, -- its names, unquoted
     data_start               bigint      not null, -- offset of the first byte after the header line
     data_line                bigint      not null, -- line number of that byte, counted from 1
-    weights_ready            boolean     not null default false
+    exhausted_size           bigint,               -- size of the source at which landing found no row left
+    checked_at               timestamptz not null default now(), -- when landing last looked for new rows
+    importance_revision      text,                 -- null: CustomerImportance has not landed
+    importance_sha256        text,
+    weights_ready            boolean     not null default false,
+    failures                 integer     not null default 0, -- failed runs since the last good one
+    hold_until               timestamptz           -- scheduled runs leave the feed alone until then
 );
 
 create table if not exists ledger.chunk (
@@ -68,6 +74,7 @@ create table if not exists ledger.batch (
 );
 
 create unique index if not exists batch_open on ledger.batch (feed_id) where applied_at is null;
+create unique index if not exists batch_applied on ledger.batch (feed_id, last_chunk) where applied_at is not null;
 
 do $$
 begin
@@ -178,6 +185,7 @@ create table if not exists ledger.staged_detection (
     staging_id text    not null,
     chunk      integer not null,
     pattern_id text    collate "C" not null,
+    action_type text   not null,
     merchant   text    collate "C" not null,
     customer   text    collate "C" not null,
     primary key (batch_id, staging_id, pattern_id, merchant, customer)
@@ -233,3 +241,67 @@ left join ledger.staged_weight sw
     on sw.batch_id = s.batch_id and sw.staging_id = s.staging_id and sw.customer = s.customer
     and sw.merchant = case f.weight_scope when 'customer' then '' else s.merchant end
 where coalesce(w.weight, sw.weight) is not null;
+
+-- The batches that can be committed now, each with the one staging to take: the first complete one.
+create or replace view ledger.committable as
+select distinct on (b.batch_id) b.batch_id, b.feed_id, b.first_chunk, b.last_chunk, s.staging_id
+from ledger.batch b
+join ledger.staged_batch s on s.batch_id = b.batch_id
+where b.applied_at is null
+order by b.batch_id, s.staged_at, s.staging_id;
+
+-- How far each feed has got. Two index look-ups a feed, however long it has run.
+create or replace view ledger.feed_position as
+select f.feed_id, f.feed,
+       coalesce(c.chunk, 0) as landed,
+       coalesce(b.last_chunk, 0) as applied,
+       coalesce(c.byte_end, f.data_start) as position,
+       coalesce(c.end_line, f.data_line) as line,
+       (c.byte_end - c.byte_start)::float8 / nullif(c.landed_rows + c.rejected_rows, 0) as bytes_per_row,
+       f.exhausted_size is not distinct from f.source_size as landed_to_end,
+       f.started_at + coalesce(c.chunk, 0) * f.interval_seconds * interval '1 second' as next_due_at
+from ledger.feed f
+left join lateral (select * from ledger.chunk where feed_id = f.feed_id order by chunk desc limit 1) c on true
+left join lateral (
+    select last_chunk from ledger.batch where feed_id = f.feed_id and applied_at is not null order by last_chunk desc limit 1
+) b on true;
+
+-- Refuse a batch whose staging does not fit the ledger. Called first by commit_batch.sql; locks the feed, so that of two commits
+-- one waits, and then finds nothing to do.
+create or replace function ledger.check_batch(batch bigint) returns text
+language plpgsql as $$
+declare
+    b       ledger.batch;
+    last    integer;
+    staging text;
+    wrong   record;
+begin
+    perform from ledger.feed f join ledger.batch using (feed_id) where batch_id = batch for update of f;
+    select * into b from ledger.batch where batch_id = batch;
+    if b.batch_id is null then
+        raise exception 'batch % is not in the ledger', batch;
+    end if;
+    if b.applied_at is not null then
+        return 'applied already';
+    end if;
+    select applied into last from ledger.feed_position where feed_id = b.feed_id;
+    if b.first_chunk <> last + 1 then
+        raise exception 'batch % starts at chunk %, but chunk % is the last one applied', batch, b.first_chunk, last;
+    end if;
+    select staging_id into staging from ledger.committable where batch_id = batch;
+    if staging is null then
+        raise exception 'batch % has no complete staging: its detection job did not finish', batch
+            using hint = 'Clear detect_patterns to run the job again.';
+    end if;
+    select k as chunk, c.landed_rows, coalesce(s.transactions, 0) as transactions into wrong
+    from generate_series(b.first_chunk, b.last_chunk) k
+    left join ledger.chunk c on c.feed_id = b.feed_id and c.chunk = k
+    left join ledger.staged_chunk s on s.batch_id = batch and s.staging_id = staging and s.chunk = k
+    where c.landed_rows is distinct from coalesce(s.transactions, 0)
+    order by k limit 1;
+    if found then
+        raise exception 'chunk %: landing counted % rows, the detection job %', wrong.chunk, wrong.landed_rows, wrong.transactions
+            using hint = 'The landed blob is read differently by the two. Nothing was committed.';
+    end if;
+    return 'ok';
+end $$;

@@ -1,0 +1,41 @@
+"""Blob Storage through the provider's hook on the connection ``blob``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
+from airflow.sdk import BaseHook
+
+CONN_ID = "blob"
+
+
+class Blobs:
+    """The pipeline's container: named by ``container`` in the extra of the connection."""
+
+    def __init__(self, conn_id: str = CONN_ID) -> None:
+        self._hook = WasbHook(wasb_conn_id=conn_id)
+        self.container = container_name(conn_id)
+
+    def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
+        """Write a block blob, over one of the same name. It appears whole or not at all."""
+        self._hook.upload(self.container, name, data, length=length, overwrite=True)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a blob."""
+        return self._hook.download(self.container, name).readall()
+
+
+def container_name(conn_id: str = CONN_ID) -> str:
+    """Name of the container, from the connection."""
+    return str(_extra(conn_id)["container"])
+
+
+def storage_url(conn_id: str = CONN_ID) -> str:
+    """What Spark puts before a blob's name, from the connection."""
+    return str(_extra(conn_id)["storage_url"])
+
+
+def _extra(conn_id: str) -> dict[str, Any]:
+    return BaseHook.get_connection(conn_id).extra_dejson

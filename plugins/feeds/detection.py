@@ -1,0 +1,186 @@
+"""Mechanism Y: which chunks a batch takes, and the Databricks run that detects their patterns.
+
+Crash windows:
+
+- batch opened, no run: the next try finds the open batch and submits its run;
+- run submitted, its id not kept: the next submission carries the same idempotency token, and Databricks answers with the same run;
+- run has failed, the failure not recorded: the next try gets the failed run once more, records it, and the try after that starts a
+  new one, because the token contains the batch's generation.
+
+What remains: when Databricks has forgotten a run that still goes on, a second one does the same work. Each stages under an id of its
+own and the commit takes one of them, so nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.sdk import BaseHook
+
+from feeds.blob_names import importance_blob
+from feeds.blobs import storage_url
+from feeds.errors import ChunkGapError, RejectLimitError
+from feeds.ledger import Ledger, Row, open_ledger
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+DATABRICKS_CONN_ID = "databricks"
+RUN_TIMEOUT_SECONDS = 3600
+RULES = (
+    "upgrade_percent",
+    "upgrade_min_transactions",
+    "weight_scope",
+    "child_min_transactions",
+    "child_max_average",
+    "dei_min_female",
+)
+"""The settings that the job is told, under these names."""
+
+
+def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None) -> Row | None:
+    """Find the feed's open batch, or open one with all chunks that have landed and are not applied.
+
+    Parameters
+    ----------
+    ledger
+        The ledger.
+    feed_name
+        Name of the feed.
+    first_chunk, last_chunk
+        Bounds of a new batch; ``None``: none. An open batch keeps its range.
+
+    Returns
+    -------
+    dict or None
+        The batch's row; ``None`` when there is nothing to apply.
+
+    Raises
+    ------
+    ChunkGapError
+        Chunks before ``first_chunk`` are not applied.
+    RejectLimitError
+        A chunk of the batch has more rejected rows than the feed allows.
+    """
+    with ledger.transaction():
+        feed = ledger.row("select_feed", feed=feed_name)
+        assert feed is not None, f"feed {feed_name} has no row, though landing has run"
+        ledger.run("lock_feed", feed_id=feed["feed_id"])
+        feed = ledger.row("select_feed", feed=feed_name) or feed
+        batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+        if batch is None:
+            batch = _new_batch(ledger, feed, first_chunk, last_chunk)
+    if batch is not None:
+        _refuse_rejects(ledger, feed, batch)
+        log.info("Batch %d takes chunks %d to %d", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
+    return batch
+
+
+def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int | None) -> Row | None:
+    start, end = feed["applied"] + 1, min(feed["landed"], last_chunk or feed["landed"])
+    if start > end:
+        log.info("Nothing to apply: chunk %d is the last one landed and applied in the range asked for", end)
+        return None
+    if first_chunk is not None and first_chunk > start:
+        missing = f"chunk {start}" if first_chunk == start + 1 else f"chunks {start} to {first_chunk - 1}"
+        raise ChunkGapError(
+            f"feed {feed['feed']}: {missing} must be applied before chunk {first_chunk}. Start the range at chunk {start}."
+        )
+    return ledger.row("insert_batch", feed_id=feed["feed_id"], first_chunk=start, last_chunk=end)
+
+
+def _refuse_rejects(ledger: Ledger, feed: Row, batch: Row) -> None:
+    chunks = ledger.rows(
+        "select_chunks", feed_id=feed["feed_id"], first_chunk=batch["first_chunk"], last_chunk=batch["last_chunk"]
+    )
+    for chunk in chunks:
+        rows = chunk["landed_rows"] + chunk["rejected_rows"]
+        if chunk["rejected_rows"] * 100 > feed["max_reject_percent"] * rows:
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(chunk["reject_reasons"].items()))
+            raise RejectLimitError(
+                f"feed {feed['feed']}, chunk {chunk['chunk']}: {chunk['rejected_rows']} of {rows} rows are rejected ({reasons}), "
+                f"more than max_reject_percent = {feed['max_reject_percent']}. They are listed in {chunk['rejects_blob']}. "
+                "Nothing of the batch is applied."
+            )
+
+
+def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:  # noqa: ARG001 (Airflow passes both)
+    """Describe the run of ``detect_patterns`` as Databricks' Jobs API wants it.
+
+    A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
+    """
+    batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
+    with open_ledger() as ledger:
+        batch = ledger.row("select_batch", batch_id=batch_id)
+    assert batch is not None, f"batch {batch_id} has no row, though open_batch has made it"
+    databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
+    return {
+        "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}",
+        "idempotency_token": idempotency_token(batch),
+        "timeout_seconds": RUN_TIMEOUT_SECONDS,
+        "tasks": [
+            {
+                "task_key": "detect_patterns",
+                "spark_python_task": {
+                    "python_file": databricks["python_file"],
+                    "parameters": job_arguments(batch, storage_url()),
+                },
+                **databricks["compute"],
+            }
+        ],
+    }
+
+
+def idempotency_token(batch: Row) -> str:
+    """Token of a batch's submission: the same until a failure of its run is recorded. At most 64 characters (Jobs API)."""
+    # The opening time tells batches of equal number apart that two databases on one workspace have opened.
+    text = f"{batch['feed']} {batch['batch_id']} {batch['opened_at'].isoformat()}"
+    return f"{batch['batch_id']}-{batch['generation']}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def job_arguments(batch: Row, storage: str) -> list[str]:
+    """Arguments of ``spark_jobs/detect_patterns.py`` for a batch."""
+    arguments = {
+        "feed": batch["feed"],
+        "batch_id": batch["batch_id"],
+        "first_chunk": batch["first_chunk"],
+        "last_chunk": batch["last_chunk"],
+        "storage_url": storage,
+        "columns": json.dumps(batch["columns"]),
+        "importance": "" if batch["weights_ready"] else importance_blob(batch["feed"]),
+        **{name: batch[name] for name in RULES},
+    }
+    return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+
+
+def record_failed_run(context: Context) -> None:
+    """Raise the batch's generation when its Databricks run has failed, so that the next try starts a new run.
+
+    A callback on failure and on retry. Nothing is recorded when the run's end is not known: then it may still be going on, and the
+    next try must find it again.
+    """
+    ti = context["ti"]
+    run_id = ti.xcom_pull(task_ids="detect_patterns", key="run_id")
+    if run_id is None:
+        log.info("No Databricks run was submitted; the next try submits with the same token")
+        return
+    state = DatabricksHook(DATABRICKS_CONN_ID).get_run_state(run_id)
+    if not state.is_terminal or state.is_successful:
+        log.info("Databricks run %s is %s; the next try finds it again", run_id, state.life_cycle_state)
+        return
+    with open_ledger() as ledger:
+        batch = ledger.row("select_batch", batch_id=ti.xcom_pull(task_ids="open_batch", key="batch_id"))
+        if batch is not None:
+            ledger.run(
+                "fail_batch",
+                batch_id=batch["batch_id"],
+                generation=batch["generation"],
+                error=f"Databricks run {run_id}: {state.result_state} {state.state_message}",
+            )

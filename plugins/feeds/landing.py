@@ -1,0 +1,285 @@
+"""Mechanism X: land chunks of a feed from Drive in Blob Storage.
+
+A chunk is a byte range of one revision of the Drive file. Its blob is written first, under a name made of feed and number, then its
+row in the ledger. Crash windows:
+
+- blob written, no row: the next try cuts the same range into the same bytes and writes the same blob again;
+- row written, task not yet done: the next try starts behind it;
+- file replaced on Drive meanwhile: seen by its revision before the bytes are used; the landed part is then compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from psycopg.types.json import Jsonb
+
+from feeds.blob_names import chunk_blob, importance_blob, rejects_blob
+from feeds.chunks import Chunk, Position, cut_chunks
+from feeds.drive import DriveHook
+from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError
+from feeds.ledger import Ledger, Row
+from feeds.settings import FeedSettings
+from feeds.source import BLOCK_BYTES, COLUMNS, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
+
+log = logging.getLogger(__name__)
+
+
+class BlobStore(Protocol):
+    """Where blobs are written; :class:`feeds.blobs.Blobs` on the connection ``blob``."""
+
+    def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
+        """Write a blob, over one of the same name."""
+
+
+@dataclass(frozen=True)
+class FeedRequest:
+    """What a run asks for.
+
+    Attributes
+    ----------
+    feed
+        Name of the feed.
+    settings
+        The settings that the run names; others are the feed's own, or the defaults.
+    folder_id, transactions_file, importance_file
+        Where a new feed finds its files on Drive.
+    first_chunk, last_chunk
+        Range to land and apply; ``None``: from where the feed stands, and up to what is due.
+    """
+
+    feed: str
+    settings: dict[str, Any]
+    folder_id: str = "root"
+    transactions_file: str = "transactions.csv"
+    importance_file: str = "CustomerImportance.csv"
+    first_chunk: int | None = None
+    last_chunk: int | None = None
+
+    @property
+    def ranged(self) -> bool:
+        """Whether the run is about a range of chunks, whatever is due."""
+        return self.first_chunk is not None or self.last_chunk is not None
+
+
+def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedRequest) -> Row:
+    """Land what is due of a feed, or the range that is asked for; start the feed when it is new.
+
+    Returns
+    -------
+    dict
+        ``feed``, ``landed`` (last chunk landed so far), ``applied`` and ``new_chunks`` of this call.
+
+    Raises
+    ------
+    FeedSettingsError
+        The feed runs with other settings than those asked for.
+    SourceFormatError, SourceChangedError, DriveAccessError
+        See there; nothing was landed.
+    ChunkGapError
+        ``first_chunk`` is neither landed nor the next one, or lies behind the end of the feed.
+    """
+    feed = open_feed(ledger, drive, request)
+    source = _pinned(ledger, drive, feed)
+    feed = _select(ledger, feed["feed"])
+    if feed["importance_revision"] is None:
+        _land_importance(ledger, drive, blobs, feed)
+    if not request.ranged:
+        ledger.run("follow_feed", feed_id=feed["feed_id"])
+    _refuse_gap(feed, request)
+    limit, new = _limit(feed, request), 0
+    for number, chunk in _next_chunks(source, feed, limit):
+        _land_chunk(ledger, blobs, feed, number, chunk, source)
+        new += 1
+    feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
+    return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new}
+
+
+def open_feed(ledger: Ledger, drive: DriveHook, request: FeedRequest) -> Row:
+    """Find the feed, or start it: resolve its files, check the header, fix its settings.
+
+    Raises
+    ------
+    FeedSettingsError, SourceFormatError, DriveAccessError
+        See :func:`land`.
+    """
+    feed = ledger.row("select_feed", feed=request.feed)
+    if feed is not None:
+        _refuse_other_settings(feed, request.settings)
+        return feed
+    settings = FeedSettings.parse(request.settings)
+    file_id = drive.find_file(request.transactions_file, request.folder_id)
+    importance_id = drive.find_file(request.importance_file, request.folder_id)
+    revision = drive.get_revision(file_id)
+    header = read_header(PinnedSource(drive, revision).read, revision.size, revision.name, COLUMNS)
+    ledger.run(
+        "insert_feed",
+        feed=request.feed,
+        transactions_file_id=file_id,
+        importance_file_id=importance_id,
+        source_revision=revision.revision_id,
+        source_size=revision.size,
+        source_md5=revision.md5,
+        header=header.raw,
+        columns=header.columns,
+        data_start=header.data_start,
+        data_line=header.data_line,
+        **{name: getattr(settings, name) for name in settings.as_json()},
+    )
+    log.info("Feed %s starts on %s (%s bytes) with %s", request.feed, revision.name, f"{revision.size:,}", settings.as_json())
+    return _select(ledger, request.feed)
+
+
+def _select(ledger: Ledger, name: str) -> Row:
+    feed = ledger.row("select_feed", feed=name)
+    if feed is None:
+        raise FeedSettingsError(f"feed {name} is not in the ledger")
+    return feed
+
+
+def _refuse_other_settings(feed: Row, asked: dict[str, Any]) -> None:
+    wanted = FeedSettings.parse(asked)
+    other = [
+        f"{name} is {FeedSettings(**{name: feed[name]}).as_json()[name]}, the run asks for {wanted.as_json()[name]}"
+        for name in asked
+        if feed[name] != getattr(wanted, name)
+    ]
+    if other:
+        raise FeedSettingsError(
+            f"feed {feed['feed']} started with other settings: {'; '.join(other)}. "
+            "Settings are fixed when a feed starts: leave them out, or start a feed under a new name."
+        )
+
+
+def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:
+    """Pin the source's revision; a new one only when its landed part is what was landed."""
+    revision = drive.get_revision(feed["transactions_file_id"])
+    source = PinnedSource(drive, revision)
+    if revision.revision_id == feed["source_revision"]:
+        return source
+    if (revision.md5, revision.size) != (feed["source_md5"], feed["source_size"]):
+        log.info("%s has a new revision; comparing its landed part, %s bytes", revision.name, f"{feed['position']:,}")
+        chunks = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=1, last_chunk=feed["landed"])
+        check_landed_part(source.read, feed, chunks, revision)
+    ledger.run(
+        "pin_source",
+        feed_id=feed["feed_id"],
+        source_revision=revision.revision_id,
+        source_size=revision.size,
+        source_md5=revision.md5,
+    )
+    return source
+
+
+def _land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Row) -> None:
+    """Copy CustomerImportance to Blob Storage as it is, in pieces, once per feed."""
+    revision = drive.get_revision(feed["importance_file_id"])
+    source = PinnedSource(drive, revision)
+    read_header(source.read, revision.size, revision.name, IMPORTANCE_COLUMNS)
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, revision.size, BLOCK_BYTES):
+            piece = source.read(start, min(start + BLOCK_BYTES, revision.size))
+            digest.update(piece)
+            yield piece
+
+    blobs.write(importance_blob(feed["feed"]), pieces(), revision.size)
+    ledger.run("set_importance", feed_id=feed["feed_id"], revision=revision.revision_id, sha256=digest.hexdigest())
+    log.info("Landed %s (%s bytes)", revision.name, f"{revision.size:,}")
+
+
+def _limit(feed: Row, request: FeedRequest) -> int | None:
+    """How many chunks to land now; ``None``: all that the source has."""
+    target = request.last_chunk if request.last_chunk is not None else feed["due"]
+    return None if target is None else max(0, target - feed["landed"])
+
+
+def _refuse_gap(feed: Row, request: FeedRequest) -> None:
+    first, next_chunk = request.first_chunk, feed["landed"] + 1
+    if first is None or first <= next_chunk:
+        return
+    missing = f"chunk {next_chunk}" if first == next_chunk + 1 else f"chunks {next_chunk} to {first - 1}"
+    if feed["landed_to_end"]:
+        raise ChunkGapError(f"feed {feed['feed']} ends at chunk {feed['landed']}; chunk {first} does not exist")
+    raise ChunkGapError(
+        f"feed {feed['feed']}: {missing} must land before chunk {first}. Start the range at chunk {next_chunk} or earlier."
+    )
+
+
+def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator[tuple[int, Chunk]]:
+    header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+    start = Position(feed["position"], feed["line"], feed["bytes_per_row"])
+    if limit == 0 or start.offset == source.revision.size:
+        return
+    with closing(cut_chunks(source.read, source.revision.size, header, start, feed["chunk_size"], limit)) as chunks:
+        yield from enumerate(chunks, feed["landed"] + 1)
+
+
+def _land_chunk(
+    ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource
+) -> None:
+    blob = bytes(feed["header"]) + chunk.body
+    name = chunk_blob(feed["feed"], number)
+    rejects = rejects_blob(feed["feed"], number) if chunk.rejects else None
+    if rejects:
+        blobs.write(rejects, chunk.rejects_csv())
+    blobs.write(name, blob)
+    inserted = ledger.run(
+        "insert_chunk",
+        feed_id=feed["feed_id"],
+        chunk=number,
+        byte_start=chunk.byte_start,
+        byte_end=chunk.byte_end,
+        first_line=chunk.first_line,
+        end_line=chunk.end_line,
+        landed_rows=chunk.landed_rows,
+        rejected_rows=len(chunk.rejects),
+        source_sha256=chunk.source_sha256,
+        blob_name=name,
+        blob_sha256=hashlib.sha256(blob).hexdigest(),
+        rejects_blob=rejects,
+        reject_reasons=Jsonb(chunk.reject_reasons),
+        revision=source.revision.revision_id,
+    )
+    if not inserted:
+        _require_same(ledger, feed, number, chunk)
+    log.info(
+        "Landed chunk %d: rows %d, rejected %d, bytes %d to %d",
+        number, chunk.landed_rows, len(chunk.rejects), chunk.byte_start, chunk.byte_end,
+    )  # fmt: skip
+
+
+def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
+    """Another run landed the chunk meanwhile: it must have been the same bytes."""
+    (there,) = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=number, last_chunk=number)
+    if there["source_sha256"] != chunk.source_sha256:
+        raise SourceChangedError(
+            f"feed {feed['feed']}: chunk {number} was landed by another run at the same time with SHA-256 "
+            f"{there['source_sha256']}, here it has {chunk.source_sha256}: the file was replaced in between. Run again."
+        )
+
+
+def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, came_to_end: bool) -> Row:
+    """Record whether the source is landed to its end, and say so when the range goes beyond it."""
+    feed = _select(ledger, request.feed)
+    ended = came_to_end or _only_blank_left(source, feed["position"])
+    ledger.run("set_checked", feed_id=feed["feed_id"], exhausted_size=source.revision.size if ended else None)
+    if ended:
+        log.info("Feed %s ends at chunk %d: all of %s has landed", request.feed, feed["landed"], source.revision.name)
+        if request.first_chunk is not None and request.first_chunk > feed["landed"]:
+            raise ChunkGapError(
+                f"feed {request.feed} ends at chunk {feed['landed']}; chunk {request.first_chunk} does not exist"
+            )
+    return feed
+
+
+def _only_blank_left(source: PinnedSource, position: int) -> bool:
+    """Whether a few blank lines at most are left, which a full last chunk leaves behind."""
+    rest = source.revision.size - position
+    return rest == 0 or (rest <= 1 << 10 and not source.read(position, source.revision.size).strip(b"\r\n"))

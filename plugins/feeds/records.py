@@ -1,0 +1,207 @@
+"""Split a CSV byte stream into records, without ever changing a byte, and say which of them cannot be used.
+
+A record is one row with its line end; blank lines belong to the record behind them. What one record is, Python's ``csv`` module
+decides, in its strict mode: a quote opens a field only at its start, a quote inside a quoted field is doubled. A row whose quoting is
+broken or never ends counts as one physical line, so that it cannot swallow the rows behind it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from feeds.errors import SourceFormatError
+
+MAX_RECORD_BYTES = 1 << 20
+"""A longer row is rejected: no row of a bank's export comes near it."""
+
+MAX_LINE_BYTES = 1 << 26
+"""A source with a longer line is no CSV; reading on would only fill the memory."""
+
+MAX_ID_BYTES = 256
+"""A longer customer or merchant is rejected: PostgreSQL cannot index keys of more than 2,700 bytes."""
+
+csv.field_size_limit(MAX_RECORD_BYTES)
+
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
+_NUMBER = re.compile(r"-?[0-9]*(\.[0-9]*)?")
+_BLANK = (b"\n", b"\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it stands in the source.
+
+    Attributes
+    ----------
+    raw
+        Its exact bytes, with its line end and the blank lines before it.
+    lines
+        Number of physical lines in ``raw``.
+    blank_lines
+        How many of them are the blank ones before it.
+    fields
+        Its fields, quoting undone; empty when it cannot be read.
+    problem
+        Why it cannot be read, or ``None``.
+    """
+
+    raw: bytes
+    lines: int
+    blank_lines: int
+    fields: list[str]
+    problem: str | None
+
+
+class RecordSplitter:
+    """Cut records off the front of a stream that arrives in pieces of any size; the records do not depend on the sizes."""
+
+    def __init__(self) -> None:
+        self._open_line = b""
+        self._lines: list[bytes] = []
+        self._next = 0  # index into _lines of the first line that is not taken
+        self._finished = False
+
+    def add(self, data: bytes) -> None:
+        """Append bytes of the source.
+
+        Raises
+        ------
+        SourceFormatError
+            A line is longer than ``MAX_LINE_BYTES``.
+        """
+        pieces = (self._open_line + data).split(b"\n")
+        self._open_line = pieces.pop()
+        self._lines = self._lines[self._next :]
+        self._next = 0
+        self._lines.extend(piece + b"\n" for piece in pieces)
+        if len(self._open_line) > MAX_LINE_BYTES:
+            raise SourceFormatError(f"a line is longer than {MAX_LINE_BYTES:,} bytes: this is not the CSV that is expected")
+
+    def finish(self) -> None:
+        """Say that the source has no more bytes: an open last line is complete."""
+        self._finished = True
+        if self._open_line:
+            self._lines.append(self._open_line)
+            self._open_line = b""
+
+    def take(self, limit: int) -> Iterator[Record]:
+        """Yield at most ``limit`` records; fewer when more bytes are needed or the source has ended."""
+        for _ in range(limit):
+            record = self._take_one()
+            if record is None:
+                return
+            yield record
+
+    def take_blank_tail(self) -> tuple[bytes, int]:
+        """Bytes and number of the lines left when the source has ended and no record is left: blank ones."""
+        tail = self._lines[self._next :]
+        self._next = len(self._lines)
+        return b"".join(tail), len(tail)
+
+    def _take_one(self) -> Record | None:
+        start = self._next
+        while start < len(self._lines) and self._lines[start] in _BLANK:
+            start += 1
+        if start == len(self._lines):
+            return None
+        line = self._lines[start]
+        if len(line) > MAX_RECORD_BYTES:
+            read: tuple[int, list[str], str | None] | None = (1, [], "row too long")
+        elif b'"' in line:
+            read = self._read_quoted(start)
+        else:
+            read = (1, *_read_plain(line))
+        if read is None:
+            return None
+        taken, fields, problem = read
+        end = start + taken
+        record = Record(b"".join(self._lines[self._next : end]), end - self._next, start - self._next, fields, problem)
+        self._next = end
+        return record
+
+    def _read_quoted(self, start: int) -> tuple[int, list[str], str | None] | None:
+        """Read a record that may go over several lines: how many, its fields, its problem; ``None``: needs more bytes."""
+        pulled = size = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal pulled, size
+            while start + pulled < len(self._lines) and size + len(self._lines[start + pulled]) <= MAX_RECORD_BYTES:
+                line = self._lines[start + pulled]
+                pulled += 1
+                size += len(line)
+                yield line.decode("latin-1")  # byte for byte; undone below
+
+        try:
+            latin = next(csv.reader(lines(), strict=True))
+        except csv.Error:
+            may_go_on = start + pulled == len(self._lines) and not self._finished
+            if may_go_on and size + len(self._open_line) <= MAX_RECORD_BYTES:
+                return None
+            return 1, [], "not valid CSV"
+        return pulled, *_decoded([field.encode("latin-1") for field in latin])
+
+
+def _read_plain(line: bytes) -> tuple[list[str], str | None]:
+    row = line.removesuffix(b"\n").removesuffix(b"\r")
+    if b"\r" in row:
+        return [], "not valid CSV"
+    return _decoded(row.split(b","))
+
+
+def _decoded(fields: Sequence[bytes]) -> tuple[list[str], str | None]:
+    row = b",".join(fields)
+    if b"\0" in row:
+        return [], "NUL byte"
+    try:
+        row.decode()
+    except UnicodeDecodeError:
+        return [], "not UTF-8"
+    return [field.decode() for field in fields], None
+
+
+def clean(value: str) -> str:
+    """Strip what BankSim wraps text in: single quotes and spaces, at both ends."""
+    return value.strip(" '")
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """Says why a row cannot reach a total.
+
+    Parameters
+    ----------
+    columns
+        Names of the header's columns, in order.
+    """
+
+    columns: Sequence[str]
+
+    def reason(self, record: Record) -> str | None:
+        """Return why the row is rejected, one of a few fixed texts, or ``None`` when it is good."""
+        if record.problem is not None:
+            return record.problem
+        if len(record.fields) != len(self.columns):
+            return "wrong number of fields"
+        row = dict(zip(self.columns, record.fields, strict=True))
+        for name in ("customer", "merchant"):
+            size = len(clean(row[name]).encode())
+            if size == 0:
+                return f"empty {name}"
+            if size > MAX_ID_BYTES:
+                return f"{name} too long"
+        amount = clean(row["amount"])
+        return None if _AMOUNT.fullmatch(amount) else _amount_problem(amount)
+
+
+def _amount_problem(amount: str) -> str:
+    if not amount or not _NUMBER.fullmatch(amount) or not amount.strip("-."):
+        return "unreadable amount"
+    if amount.startswith("-"):
+        return "negative amount"
+    whole, _, decimals = amount.partition(".")
+    if len(whole) > 13:
+        return "amount too large"
+    return "amount has more than two decimals" if len(decimals) > 2 else "unreadable amount"
