@@ -1,2 +1,2 @@
 -- A run of the feed has gone through.
-update ledger.feed set failures = 0, hold_until = null where feed_id = %(feed_id)s and failures > 0;
+update ledger.feed set failures = 0, hold_until = null where feed = %(feed)s and failures > 0;

@@ -1,0 +1,108 @@
+"""
+# Transaction patterns
+
+Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,000, one a second; detects three patterns with PySpark
+on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
+
+```
+wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > commit_batch > export_detections
+```
+
+**To start a feed**, trigger the DAG with a new name in *Feed*, and the Drive folder that holds its files. From then on scheduled
+runs carry it on. **To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also
+before it is due; what is applied already is skipped. **To get the last few detections now**, trigger it with *flush*.
+
+**What is normal.** One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what has come due,
+`detect_patterns` applies what has landed, `export_detections` writes what is waiting. When nothing is due, `wait_for_work` is
+deferred for up to half an hour and the run then ends as skipped; it also makes way, skipped, when somebody triggers a run. When no
+chunk has come due, the tasks from `open_batch` to `commit_batch` are skipped.
+
+**When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A feed
+whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. The last line
+of the log says what to do. Worry when
+
+- `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
+- `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names;
+- `detect_patterns` fails several times: the link *See Databricks Job Run* leads to its output;
+- `commit_batch` fails: ledger and landed chunks do not agree; nothing was committed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pendulum
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
+from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+from airflow.sdk import Asset, dag, task
+
+from feeds import tasks
+from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run
+from feeds.params import trigger_params
+from feeds.work import DueFeedSensor
+
+CHUNKS = Asset("transaction_patterns.chunks")
+STATE = Asset("transaction_patterns.state")
+DETECTION_FILES = Asset("transaction_patterns.detection_files")
+
+
+@dag(
+    schedule="@continuous",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params=trigger_params(),
+    template_searchpath=[str(Path(__file__).resolve().parents[1] / "include" / "sql")],
+    default_args={
+        "owner": "data-engineering",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": tasks.record_failure,
+    },
+    doc_md=__doc__,
+    tags=["transactions", "patterns"],
+)
+def transaction_patterns() -> None:
+    """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
+    feed = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}").output
+    landed = task(tasks.land_chunks, outlets=[CHUNKS])(feed)
+    batch = task(tasks.open_batch, multiple_outputs=True)(feed)
+    chunks_landed = WasbBlobSensor(
+        task_id="chunks_landed",
+        wasb_conn_id="blob",
+        container_name=batch["container"],
+        blob_name=batch["last_blob"],
+        deferrable=True,
+        poke_interval=1,
+        timeout=600,
+    )
+    detect = DatabricksSubmitRunOperator(
+        task_id="detect_patterns",
+        databricks_conn_id=DATABRICKS_CONN_ID,
+        json=detection_run,
+        # Waits in place: a deferred 4 s job takes 3 s longer than this. Killed, it finds its run again by the token.
+        deferrable=False,
+        polling_period_seconds=1,
+        on_retry_callback=record_failed_run,
+        on_failure_callback=[record_failed_run, tasks.record_failure],
+    )
+    commit = SQLExecuteQueryOperator(
+        task_id="commit_batch",
+        conn_id="ledger",
+        sql="commit_batch.sql",
+        parameters={"batch_id": batch["batch_id"]},
+        split_statements=True,
+        outlets=[STATE],
+    )
+    export = task(tasks.export_detections, outlets=[DETECTION_FILES], trigger_rule="none_failed_min_one_success")(feed)
+
+    landed >> batch >> chunks_landed >> detect >> commit >> export
+    landed >> export
+
+
+transaction_patterns()

@@ -1,0 +1,112 @@
+"""The trigger form of ``transaction_patterns``, and what a run asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Param
+
+from feeds.errors import FeedSettingsError
+from feeds.landing import FeedRequest
+from feeds.settings import FeedSettings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+FEED_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+def trigger_params() -> dict[str, Param]:
+    """Describe the trigger form: the feed, where its files are, the range, and the settings of a new feed."""
+    feed = {
+        "feed": Param(
+            None,
+            type=["null", "string"],
+            pattern=FEED_PATTERN,
+            title="Feed",
+            section="Feed",
+            description="Name of the feed: small letters, digits and dashes. A new name starts a new feed. "
+            "Empty: carry on the feed whose work has waited longest, as scheduled runs do.",
+        ),
+        "folder_id": Param(
+            "root",
+            type="string",
+            minLength=1,
+            title="Drive folder",
+            section="Feed",
+            description="New feed: id of the Drive folder with its files, from the folder's address.",
+        ),
+        "transactions_file": Param(
+            "transactions.csv", type="string", minLength=1, section="Feed", description="New feed: name of the transactions file."
+        ),
+        "importance_file": Param(
+            "CustomerImportance.csv",
+            type="string",
+            minLength=1,
+            section="Feed",
+            description="New feed: name of the file with Source, Target, Weight and typeTrans.",
+        ),
+        "first_chunk": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            section="This run",
+            description="First chunk to land and apply. Chunks that are applied already are skipped. Empty: the next one.",
+        ),
+        "last_chunk": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            section="This run",
+            description="Last chunk to land and apply, also before it is due. Empty: what is due, and scheduled runs carry the feed on.",
+        ),
+        "flush": Param(
+            False,
+            type="boolean",
+            section="This run",
+            description="Write all waiting detections at the end of the run, also when they do not fill a file.",
+        ),
+    }
+    defaults = FeedSettings().as_json()
+    settings = {
+        item.name: Param(
+            defaults[item.name],
+            description=f"{item.metadata['description']} Fixed when the feed starts.",
+            section="Settings of a new feed",
+            **item.metadata["schema"],
+        )
+        for item in fields(FeedSettings)
+    }
+    return feed | settings
+
+
+def feed_request(context: Context, feed: str) -> FeedRequest:
+    """Read what a run asks for. Only settings that it names itself count; the form's defaults do not bind a running feed."""
+    return request_from(context["params"], context["dag_run"].conf or {}, feed)
+
+
+def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) -> FeedRequest:
+    """Combine the validated params of a run with the names that its configuration mentions.
+
+    Raises
+    ------
+    FeedSettingsError
+        The range is upside down, or a name in the configuration is unknown.
+    """
+    names = [item.name for item in fields(FeedSettings)]
+    if unknown := sorted(set(conf) - set(trigger_params())):
+        raise FeedSettingsError(f"the run's configuration has {', '.join(unknown)}; it may have {', '.join(trigger_params())}")
+    first, last = params["first_chunk"], params["last_chunk"]
+    if first is not None and last is not None and first > last:
+        raise FeedSettingsError(f"first_chunk {first} is behind last_chunk {last}")
+    return FeedRequest(
+        feed=feed,
+        settings={name: params[name] for name in names if name in conf},
+        folder_id=params["folder_id"],
+        transactions_file=params["transactions_file"],
+        importance_file=params["importance_file"],
+        first_chunk=first,
+        last_chunk=last,
+    )

@@ -1,0 +1,71 @@
+"""The bodies of the tasks: they open the connections and call the functions that do the work."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from feeds.ledger import open_ledger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+def land_chunks(feed: str) -> dict[str, Any]:
+    """Land what is due of the feed, or the range that the run asks for. See :func:`feeds.landing.land`."""
+    from feeds.blobs import Blobs
+    from feeds.drive import DriveHook
+    from feeds.landing import land
+    from feeds.params import feed_request
+
+    request = feed_request(get_current_context(), feed)
+    with open_ledger() as ledger:
+        return land(ledger, DriveHook(), Blobs(), request)
+
+
+def open_batch(feed: str) -> dict[str, Any]:
+    """Open the batch of all chunks that have landed; skip detection when there is none. See :func:`feeds.detection.open_batch`."""
+    from feeds import detection
+    from feeds.blob_names import chunk_blob
+    from feeds.blobs import container_name
+    from feeds.params import feed_request
+
+    request = feed_request(get_current_context(), feed)
+    with open_ledger() as ledger:
+        ledger.run("delete_stale_staging")
+        batch = detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk)
+    if batch is None:
+        raise AirflowSkipException("nothing to apply")
+    return {
+        "batch_id": batch["batch_id"],
+        "first_chunk": batch["first_chunk"],
+        "last_chunk": batch["last_chunk"],
+        "container": container_name(),
+        "last_blob": chunk_blob(feed, batch["last_chunk"]),
+    }
+
+
+def export_detections(feed: str) -> list[str]:
+    """Write the detection files that are due. See :func:`feeds.export.export_detections`."""
+    from feeds import export
+    from feeds.blobs import Blobs
+
+    context = get_current_context()
+    with open_ledger() as ledger:
+        written = export.export_detections(ledger, Blobs(), feed, flush=context["params"]["flush"])
+        ledger.run("record_success", feed=feed)
+    return written
+
+
+def record_failure(context: Context) -> None:
+    """Keep scheduled runs off a feed for a while after a failed task: a callback on failure."""
+    ti = context["ti"]
+    feed = context["params"]["feed"] or ti.xcom_pull(task_ids="wait_for_work")
+    if feed:
+        with open_ledger() as ledger:
+            ledger.run("record_failure", feed=feed)

@@ -1,0 +1,129 @@
+"""The head of a run: which feed it works on, and the wait for one to have something due."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseSensorOperator
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from feeds.ledger import CONN_ID, open_ledger, statement
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection, Context
+
+RECHECK_SECONDS = 600
+"""How often the end of a source is looked at for new rows."""
+
+POLL_SECONDS = 0.5
+
+
+class DueFeedSensor(BaseSensorOperator):
+    """Give the feed that the run is about: the one that is asked for, or the followed feed whose work has waited longest.
+
+    While nothing is due it waits in the triggerer, which costs no worker. It gives up, and the run ends as skipped, after
+    ``idle_seconds``, and as soon as a run that somebody triggered is queued behind it.
+
+    Parameters
+    ----------
+    feed
+        Name of the feed; empty: any.
+    idle_seconds
+        How long to wait.
+    """
+
+    template_fields = ("feed",)
+
+    def __init__(self, *, feed: str, idle_seconds: float = 1800, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.feed = feed
+        self.idle_seconds = idle_seconds
+
+    def execute(self, context: Context) -> str:
+        """Return the feed's name, or wait for one."""
+        with open_ledger() as ledger:
+            ledger.apply_schema()
+            if self.feed:
+                return self.feed
+            due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+        if due is not None:
+            return str(due["feed"])
+        self.log.info("Nothing is due; waiting")
+        self.defer(
+            trigger=DueFeedTrigger(dag_id=self.dag_id, idle_seconds=self.idle_seconds),
+            timeout=timedelta(seconds=self.idle_seconds + 60),
+            method_name="resume",
+        )
+
+    def resume(self, context: Context, event: dict[str, Any]) -> str:  # noqa: ARG002 (Airflow passes it)
+        """Return the feed that has come due; skip the run when none has."""
+        if event["feed"] is None:
+            raise AirflowSkipException(event["reason"])
+        return str(event["feed"])
+
+
+class DueFeedTrigger(BaseTrigger):
+    """Watch the ledger until a followed feed has work due, a run of the DAG is queued, or ``idle_seconds`` have passed."""
+
+    def __init__(self, dag_id: str, idle_seconds: float) -> None:
+        super().__init__()
+        self.dag_id = dag_id
+        self.idle_seconds = idle_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what the triggerer needs to make it again."""
+        return "feeds.work.DueFeedTrigger", {"dag_id": self.dag_id, "idle_seconds": self.idle_seconds}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: the feed, or why there is none."""
+        import psycopg
+
+        given_up_at = time.monotonic() + self.idle_seconds
+        connection = _conninfo(await BaseHook.aget_connection(CONN_ID))
+        reason = f"nothing was due for {self.idle_seconds:g} s"
+        while time.monotonic() < given_up_at:
+            # A connection of its own each time: the database may have been away in between.
+            try:
+                async with await psycopg.AsyncConnection.connect(**connection, autocommit=True) as ledger:
+                    while time.monotonic() < given_up_at:
+                        if feed := await _due_feed(ledger):
+                            yield TriggerEvent({"feed": feed})
+                            return
+                        if await self._run_is_queued():
+                            yield TriggerEvent({"feed": None, "reason": "made way for a run that was triggered"})
+                            return
+                        await asyncio.sleep(POLL_SECONDS)
+            except psycopg.OperationalError as error:
+                self.log.warning("The ledger (connection %s) does not answer: %s; trying again", CONN_ID, error)
+                await asyncio.sleep(5)
+        yield TriggerEvent({"feed": None, "reason": reason})
+
+    async def _run_is_queued(self) -> bool:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        count = await sync_to_async(RuntimeTaskInstance.get_dr_count)(dag_id=self.dag_id, states=["queued"])
+        return count > 0
+
+
+async def _due_feed(ledger: Any) -> str | None:
+    cursor = await ledger.execute(statement("select_due_feed"), {"recheck_seconds": RECHECK_SECONDS})
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def _conninfo(connection: Connection) -> dict[str, Any]:
+    parts = {
+        "host": connection.host,
+        "port": connection.port,
+        "dbname": connection.schema,
+        "user": connection.login,
+        "password": connection.password,
+        **connection.extra_dejson,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
