@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException
 from typing import Any, TypeVar
 
 import httplib2
@@ -15,19 +12,17 @@ import requests
 import tenacity
 from airflow.providers.google.suite.hooks.drive import GoogleDriveHook
 from google.api_core.client_options import ClientOptions
-from google.auth.exceptions import RefreshError, TransportError
+from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import AuthorizedSession
 from googleapiclient.errors import HttpError
 
+from feeds.drive_answers import ShortAnswerError, content_range, passes, reason, take
 from feeds.errors import DriveAccessError, SourceChangedError, SourceFormatError
 
 T = TypeVar("T")
 
 STREAM_BLOCK_BYTES = 4 * 1024 * 1024
 TIMEOUT_SECONDS = 60
-_PIECE_BYTES = 256 * 1024
-_RATE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded"}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 @dataclass(frozen=True)
@@ -56,25 +51,21 @@ class DriveRevision:
     mime_type: str
 
 
-class _ShortAnswer(Exception):
-    """Content came, but not all that was asked for: a fault of the network or of the server, worth another try."""
-
-
 class DriveHook(GoogleDriveHook):
     """The provider's hook, with byte ranges, revisions and the endpoint of the connection.
 
-    The connection is a ``google_cloud_platform`` one: ``keyfile_dict``, ``scope`` and ``num_retries`` in its extra mean what
-    they mean to the provider. ``drive_endpoint``, which only the embedded stack sets, is where the Drive API is instead of
-    at Google, e.g. ``http://127.0.0.1:8093/drive/v3/``.
+    The connection is a ``google_cloud_platform`` one: ``keyfile_dict``, ``scope`` and ``num_retries`` in its extra mean
+    what they mean to the provider. ``drive_endpoint``, which only the embedded stack sets, is where the Drive API is
+    instead of at Google, e.g. ``http://127.0.0.1:8093/drive/v3/``.
 
-    **No revision is pinned by reading.** Drive's ``files.get`` always gives the content of the head revision, whatever it is
-    by then. ``revisions.get`` could give a named one, but needs an editor of the file, and the account here is a viewer; also
-    Drive deletes old revisions. So a caller compares :meth:`get_revision` from before reading with the one after: the same
-    MD5 means that all ranges came from the same content, unless it was changed and changed back in between. Landing does so.
+    **Reading pins no revision.** Drive's ``files.get`` always gives the content of the head revision, whatever that is
+    by then. ``revisions.get`` would give a named one, but only to an editor of the file, and the account here is a
+    viewer. So a caller compares :meth:`get_revision` from before reading with the one after, as landing does: the same
+    MD5 means that all ranges came from the same content, unless it was changed and changed back in between.
 
     429, 5xx, 403 with a rate limit, lost connections and short answers are tried again, ``num_retries`` times, with
-    exponential back-off. This replaces the ``num_retries`` of ``execute``: that one covers only what comes before the body,
-    and nothing that is read as a stream.
+    exponential back-off, here and not by the client's ``execute(num_retries=...)``: that one gives up when a connection
+    is lost while a body is read, and cannot stream.
 
     A hook holds one connection for metadata and one for content, and reuses both. It is not for several threads.
 
@@ -118,10 +109,10 @@ class DriveHook(GoogleDriveHook):
         if matches:
             raise DriveAccessError(
                 f"Drive has {len(matches)} files named {name!r} in folder {folder_id} ({', '.join(matches)});"
-                f" leave one of them there. They were seen as {self.account}."
+                f" leave one of them there (seen as {self.account})"
             )
         raise DriveAccessError(
-            f"Drive shows no {what} to {self.account}: correct the name or the folder, or share the folder with this account."
+            f"Drive shows no {what} to {self.account}: correct the name or the folder, or share it with this account"
         )
 
     def get_revision(self, file_id: str) -> DriveRevision:
@@ -139,8 +130,8 @@ class DriveHook(GoogleDriveHook):
         found = self._call(f"file {file_id}", request.execute)
         if "md5Checksum" not in found or "size" not in found:
             raise SourceFormatError(
-                f"{found['name']!r} (file {file_id}) on Drive is of type {found['mimeType']}, which has no bytes to read:"
-                " a CSV file is expected"
+                f"{found['name']!r} (file {file_id}) on Drive is of type {found['mimeType']}, which has no bytes to"
+                " read: a CSV file is expected"
             )
         return DriveRevision(
             file_id=found["id"],
@@ -154,7 +145,8 @@ class DriveHook(GoogleDriveHook):
     def read_range(self, revision: DriveRevision, start: int, end: int) -> bytes:
         """Read bytes ``[start, end)`` of a file: all of them, never fewer.
 
-        When Drive ignores ``Range``, they are cut out of the whole file while it streams by, which is slow; one warning says so.
+        When Drive ignores ``Range``, they are cut out of the whole file while it streams by: slow, and one warning
+        says so.
 
         Parameters
         ----------
@@ -198,7 +190,7 @@ class DriveHook(GoogleDriveHook):
     @cached_property
     def _session(self) -> AuthorizedSession:
         """The connection for content: the client's own HTTP library holds every answer in memory as a whole."""
-        return AuthorizedSession(self.get_credentials())
+        return AuthorizedSession(self.get_credentials())  # type: ignore[no-untyped-call]  # google-auth has no types here
 
     def _list(self, query: str) -> list[dict[str, Any]]:
         files = self.get_conn().files()
@@ -226,43 +218,45 @@ class DriveHook(GoogleDriveHook):
             if response.status_code == 200:
                 return self._cut_out(response, revision, start, end)
             if response.status_code == 416:
-                raise self._changed(revision)
+                raise self._ended_early(revision)
             answer = httplib2.Response({"status": response.status_code, "reason": response.reason})
             raise HttpError(answer, response.content, uri=request.uri)
 
     def _read_partial(self, response: requests.Response, revision: DriveRevision, start: int, end: int) -> bytes:
-        told = response.headers.get("Content-Range", "")
-        match = _CONTENT_RANGE.fullmatch(told)
-        if match is None or int(match[1]) != start:
-            raise _ShortAnswer(f"asked for bytes from {start}, Drive answered {told!r}")
-        if match[3] != "*" and int(match[3]) < end:
-            raise self._changed(revision)
-        return _take(response, 0, end - start)
+        told_start, total = content_range(response.headers.get("Content-Range", ""))
+        if told_start != start:
+            raise ShortAnswerError(f"asked for bytes from {start}, Drive answered with bytes from {told_start}")
+        if total is not None and total < end:
+            raise self._ended_early(revision)
+        return take(response, 0, end - start)
 
     def _cut_out(self, response: requests.Response, revision: DriveRevision, start: int, end: int) -> bytes:
         if not self._warned_of_ignored_range:
             self._warned_of_ignored_range = True
             self.log.warning(
-                "Drive ignores the Range header for file %s (%r) and sends the whole file each time: reading it is slow",
+                "Drive ignores Range for file %s (%r) and sends the whole file each time: this is slow",
                 revision.file_id,
                 revision.name,
             )
         told = response.headers.get("Content-Length", "")
-        if told.isdecimal() and int(told) < end and self.get_revision(revision.file_id).md5 != revision.md5:
-            raise self._changed(revision)
-        return _take(response, start, end)
+        if told.isdecimal() and int(told) < end:
+            raise self._ended_early(revision)
+        return take(response, start, end)
 
-    def _changed(self, revision: DriveRevision) -> SourceChangedError:
+    def _ended_early(self, revision: DriveRevision) -> Exception:
+        """Say why the file ends too early: it was changed, or that answer was wrong."""
         now = self.get_revision(revision.file_id)
+        if now.md5 == revision.md5:
+            return ShortAnswerError(f"Drive has {now.size} bytes of {revision.name!r}, but answered as if it had fewer")
         return SourceChangedError(
-            f"{revision.name!r} (file {revision.file_id}) on Drive became shorter while it was read:"
+            f"{revision.name!r} (file {revision.file_id}) on Drive changed while it was read:"
             f" {revision.size} bytes with MD5 {revision.md5} before, {now.size} bytes with MD5 {now.md5} now"
         )
 
     def _call(self, what: str, attempt: Callable[[], T]) -> T:
         """Call Drive, again after a fault that passes, and say who needs access to ``what`` when it is refused."""
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
+            retry=tenacity.retry_if_exception(passes),
             stop=tenacity.stop_after_attempt(self.num_retries + 1),
             wait=tenacity.wait_random_exponential(multiplier=self.backoff_seconds, max=60),
             before_sleep=lambda state: self._log_retry(what, state),
@@ -271,14 +265,14 @@ class DriveHook(GoogleDriveHook):
         try:
             return retrying(attempt)
         except HttpError as error:
-            if error.status_code not in (401, 403, 404) or _passes(error):
+            if error.status_code not in (401, 403, 404) or passes(error):
                 raise
             raise DriveAccessError(
-                f"Drive refuses {what} with {error.status_code} ({_reason(error) or 'no reason given'}):"
+                f"Drive refuses {what} with {error.status_code} ({reason(error) or 'no reason given'}):"
                 f" correct the id, or share it with {self.account} as a viewer"
             ) from error
         except RefreshError as error:
-            if _passes(error):
+            if passes(error):
                 raise
             raise DriveAccessError(
                 f"Google gives no token to {self.account} ({error.args[0] if error.args else 'no reason given'}):"
@@ -293,37 +287,3 @@ class DriveHook(GoogleDriveHook):
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def _take(response: requests.Response, start: int, end: int) -> bytes:
-    """Give bytes ``[start, end)`` of an answer's body; what lies before them is dropped as it comes, the rest not read."""
-    taken = bytearray()
-    at = 0
-    for piece in response.iter_content(_PIECE_BYTES):
-        taken += piece[max(start - at, 0) : end - at]
-        at += len(piece)
-        if at >= end:
-            return bytes(taken)
-    raise _ShortAnswer(f"Drive sent {at} bytes of an answer that should have {end}")
-
-
-def _reason(error: HttpError) -> str:
-    """Give the word with which Google says why, e.g. ``rateLimitExceeded``."""
-    try:
-        return str(json.loads(error.content)["error"]["errors"][0]["reason"])
-    except (ValueError, LookupError, TypeError):
-        return ""
-
-
-def _passes(error: BaseException) -> bool:
-    """Say whether the same request may well succeed a little later."""
-    if isinstance(error, HttpError):
-        return (
-            error.status_code == 429
-            or error.status_code >= 500
-            or (error.status_code == 403 and _reason(error) in _RATE_LIMITS)
-        )
-    if isinstance(error, RefreshError):
-        return bool(error.retryable)
-    # requests' errors are OSErrors.
-    return isinstance(error, (_ShortAnswer, OSError, HTTPException, httplib2.HttpLib2Error, TransportError))
