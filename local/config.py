@@ -1,0 +1,162 @@
+"""What one stack is made of: its directory, its ports, its generated secrets, and the addresses that follow from them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+BLOB_ACCOUNT = "transactionpatterns"
+BLOB_CONTAINER = "transaction-patterns"
+JOB_FOLDER = "/Workspace/Shared/transaction-patterns"
+"""Where the files of ``spark_jobs/`` lie in the Databricks workspace."""
+
+
+class StackError(RuntimeError):
+    """The stack cannot be started or used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """How to reach the services of a stack. Everything listens on the loopback interface only."""
+
+    airflow_url: str
+    airflow_user: str
+    airflow_password: str
+    ledger_dsn: str
+    ledger_jdbc_url: str
+    ledger_user: str
+    ledger_password: str
+    blob_connection_string: str
+    blob_container: str
+    storage_url: str
+    mirror_dir: Path
+    drive_url: str
+    drive_root: Path
+    drive_credentials: Path
+    databricks_url: str
+    databricks_token: str
+    spark_remote: str
+    connections_file: Path
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """Everything that was picked or generated for one stack.
+
+    Parameters
+    ----------
+    directory
+        Where the stack keeps its data, logs and generated files.
+    ports
+        Service name to TCP port on 127.0.0.1.
+    passwords
+        Generated passwords, keys and tokens by name.
+    """
+
+    directory: Path
+    ports: Mapping[str, int]
+    passwords: Mapping[str, str]
+
+    @property
+    def addresses(self) -> Addresses:
+        """The addresses that follow from ports and passwords."""
+        ledger = f"127.0.0.1:{self.ports['postgres']}/ledger"
+        blob_endpoint = f"http://127.0.0.1:{self.ports['azurite']}/{BLOB_ACCOUNT}"
+        mirror = self.directory / "mirror"
+        return Addresses(
+            airflow_url=f"http://127.0.0.1:{self.ports['airflow']}",
+            airflow_user="admin",
+            airflow_password=self.passwords["airflow"],
+            ledger_dsn=f"postgresql://ledger:{self.passwords['ledger']}@{ledger}",
+            ledger_jdbc_url=f"jdbc:postgresql://{ledger}",
+            ledger_user="ledger",
+            ledger_password=self.passwords["ledger"],
+            blob_connection_string=(
+                f"DefaultEndpointsProtocol=http;AccountName={BLOB_ACCOUNT};"
+                f"AccountKey={self.passwords['blob_key']};BlobEndpoint={blob_endpoint};"
+            ),
+            blob_container=BLOB_CONTAINER,
+            storage_url=mirror.as_uri(),
+            mirror_dir=mirror,
+            drive_url=f"http://127.0.0.1:{self.ports['drive']}",
+            drive_root=self.directory / "drive",
+            drive_credentials=self.directory / "drive-credentials.json",
+            databricks_url=f"http://127.0.0.1:{self.ports['minilake']}",
+            databricks_token=self.passwords["databricks_token"],
+            spark_remote=f"sc://127.0.0.1:{self.ports['spark']}",
+            connections_file=self.directory / "connections.json",
+        )
+
+    def save(self) -> None:
+        """Write ``stack.json``: ports and passwords to start with again, addresses for whoever wants to read them."""
+        addresses = {name: str(value) for name, value in asdict(self.addresses).items()}
+        stored = {"ports": dict(self.ports), "passwords": dict(self.passwords), "addresses": addresses}
+        write_private(self.directory / "stack.json", json.dumps(stored, indent=2) + "\n")
+
+
+def default_directory() -> Path:
+    """Directory of the stack: ``STACK_DIR``, or ``.stack`` in the checkout."""
+    return Path(os.environ.get("STACK_DIR") or CHECKOUT / ".stack").absolute()
+
+
+def load_config(directory: Path) -> StackConfig:
+    """Read ``stack.json``; what it lacks is generated (ports stay unset until they are picked).
+
+    Raises
+    ------
+    StackError
+        The file cannot be read as the JSON that :meth:`StackConfig.save` writes.
+    """
+    path = directory / "stack.json"
+    try:
+        stored = json.loads(path.read_text())
+        ports, passwords = dict(stored["ports"]), dict(stored["passwords"])
+    except FileNotFoundError:
+        ports, passwords = {}, {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(f"{path} is damaged ({error}); stop what runs and delete {directory} to start afresh") from error
+    return StackConfig(directory, ports, _new_passwords() | passwords)
+
+
+def _new_passwords() -> dict[str, str]:
+    def key(size: int) -> str:
+        return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
+
+    return {
+        "postgres": secrets.token_urlsafe(24),
+        "airflow_db": secrets.token_urlsafe(24),
+        "ledger": secrets.token_urlsafe(24),
+        "airflow": secrets.token_urlsafe(12),
+        "airflow_jwt": key(64),
+        "airflow_api": key(48),
+        "airflow_fernet": key(32),
+        "databricks_token": "dapi" + secrets.token_hex(16),
+        "blob_key": base64.b64encode(secrets.token_bytes(64)).decode(),
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    partial = path.with_name(f".{path.name}.new")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let one process at a time start or stop the stack of a directory."""
+    import fcntl
+
+    with (directory / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

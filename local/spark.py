@@ -1,0 +1,94 @@
+"""A Spark Connect server that stays warm: the cluster on which the Databricks jobs of this machine run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from local.config import CHECKOUT, StackConfig, StackError
+from local.services import Service
+from local.supervision import Program, clean_environment
+
+_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+_CONF = {
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+
+
+def jdbc_driver() -> Path:
+    """Find PostgreSQL's JDBC driver: ``POSTGRESQL_JDBC_JAR``, or where Debian's package puts it.
+
+    Raises
+    ------
+    StackError
+        It is not there.
+    """
+    jar = Path(os.environ.get("POSTGRESQL_JDBC_JAR") or "/usr/share/java/postgresql.jar")
+    if not jar.exists():
+        raise StackError(
+            f"PostgreSQL's JDBC driver is not at {jar}; run: apt-get install libpostgresql-jdbc-java "
+            "(or name the jar in POSTGRESQL_JDBC_JAR)"
+        )
+    return jar
+
+
+def _home() -> Path:
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise StackError("pyspark is not installed; run: make setup")
+    return Path(found.origin).parent
+
+
+def _prepare(config: StackConfig) -> None:
+    jdbc_driver()
+    (config.directory / "spark").mkdir(exist_ok=True)
+
+
+def _programs(config: StackConfig) -> list[Program]:
+    work = config.directory / "spark"
+    conf = _CONF | {
+        "spark.connect.grpc.binding.port": str(config.ports["spark"]),
+        "spark.local.dir": str(work / "tmp"),
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+    }
+    command = [
+        str(_home() / "bin" / "spark-submit"), "--class", _SERVER, "--name", "transaction-patterns",
+        "--master", "local[2]", "--driver-memory", "2g", "--jars", str(jdbc_driver()),
+        *(part for name, value in conf.items() for part in ("--conf", f"{name}={value}")),
+        "spark-internal",
+    ]  # fmt: skip
+    environment = {"SPARK_HOME": str(_home()), "PYSPARK_PYTHON": sys.executable}
+    return [Program("spark", command, work, environment)]
+
+
+def _check(config: StackConfig) -> None:
+    socket.create_connection(("127.0.0.1", config.ports["spark"]), timeout=2).close()
+
+
+def _provision(config: StackConfig) -> None:
+    """Run the kinds of queries that a job runs, so that the first job finds the server's classes loaded."""
+    addresses = config.addresses
+    environment = clean_environment() | {
+        "SPARK_REMOTE": addresses.spark_remote,
+        "LEDGER_JDBC_URL": addresses.ledger_jdbc_url,
+        "LEDGER_USER": addresses.ledger_user,
+        "LEDGER_PASSWORD": addresses.ledger_password,
+    }
+    command = [sys.executable, "-m", "local.spark_warmup", str(config.directory / "spark")]
+    done = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=180)
+    if done.returncode:
+        raise StackError(f"Spark does not answer a query: {done.stderr.strip().splitlines()[-1:]}")
+
+
+SERVICE = Service("spark", ("spark",), _programs, _check, _prepare, _provision, seconds=120)
