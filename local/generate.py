@@ -184,9 +184,7 @@ def _block(
     return transaction_lines, importance_lines
 
 
-def _choose_merchants(
-    rng: np.random.Generator, who: Customers, where: Merchants, customer: Indexes, phase: Indexes
-) -> Indexes:
+def _choose_merchants(rng: np.random.Generator, who: Customers, where: Merchants, customer: Indexes, phase: Indexes) -> Indexes:
     count = len(customer)
     large = np.where(who.at_first[phase, customer], 0, 1)
     draw = rng.random(count)

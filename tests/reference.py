@@ -150,9 +150,7 @@ def detect(transactions: Table, importance: Table, settings: Mapping[str, Any] |
 
     actions = {"PatId1": "UPGRADE", "PatId2": "CHILD", "PatId3": "DEI-NEEDED"}
     found = sorted((chunk, *key) for key, chunk in first_chunk.items())
-    return [
-        Detection(chunk, pattern, actions[pattern], customer, merchant) for chunk, pattern, merchant, customer in found
-    ]
+    return [Detection(chunk, pattern, actions[pattern], customer, merchant) for chunk, pattern, merchant, customer in found]
 
 
 def state(transactions: Table, source_rows: int | None = None) -> State:
@@ -289,8 +287,8 @@ def clean(value: str) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Tell whether the bytes behind a value were UTF-8."""
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    """Tell whether the bytes behind a value were UTF-8, and none of them NUL, which PostgreSQL cannot hold."""
+    return "\0" not in value and (value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value))
 
 
 def chunks(rows: Iterator[Transaction | None], size: int) -> Iterator[list[Transaction | None]]:
