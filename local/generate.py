@@ -129,7 +129,7 @@ def _blocks(rows: int, seed: int, customers: int, merchants: int) -> Iterator[tu
     for start in range(0, rows, BLOCK_ROWS):
         positions = np.arange(start, min(start + BLOCK_ROWS, rows))
         yield _block(rng, who, where, positions, rows)
-        if rows > PROGRESS_ROWS and positions[-1] // PROGRESS_ROWS > (start - 1) // PROGRESS_ROWS:
+        if rows > PROGRESS_ROWS and (positions[-1] + 1) // PROGRESS_ROWS > start // PROGRESS_ROWS:
             print(f"{positions[-1] + 1:,} of {rows:,} rows", file=sys.stderr, flush=True)
 
 
