@@ -1,8 +1,8 @@
 """
 # Transaction patterns
 
-Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,000, one a second; detects three patterns with PySpark
-on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
+Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,000, one a second; detects three patterns with
+PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
 
 ```
 wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > commit_batch > export_detections
@@ -12,14 +12,14 @@ wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > com
 runs carry it on. **To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also
 before it is due; what is applied already is skipped. **To get the last few detections now**, trigger it with *flush*.
 
-**What is normal.** One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what has come due,
-`detect_patterns` applies what has landed, `export_detections` writes what is waiting. When nothing is due, `wait_for_work` is
-deferred for up to half an hour and the run then ends as skipped; it also makes way, skipped, when somebody triggers a run. When no
-chunk has come due, the tasks from `open_batch` to `commit_batch` are skipped.
+**What is normal.** One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what has come
+due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. When nothing is due, `wait_for_work`
+is deferred for up to half an hour and the run then ends as skipped; it also makes way, skipped, when somebody triggers a run.
+When no chunk has come due, the tasks from `open_batch` to `commit_batch` are skipped.
 
-**When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A feed
-whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. The last line
-of the log says what to do. Worry when
+**When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A
+feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. The last
+line of the log says what to do. Worry when
 
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
 - `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names;
@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pendulum
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -69,9 +70,9 @@ DETECTION_FILES = Asset("transaction_patterns.detection_files")
 )
 def transaction_patterns() -> None:
     """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
-    feed = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}").output
-    landed = task(tasks.land_chunks, outlets=[CHUNKS])(feed)
-    batch = task(tasks.open_batch, multiple_outputs=True)(feed)
+    feed: Any = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}").output
+    landed = task(outlets=[CHUNKS])(tasks.land_chunks)(feed)
+    batch: Any = task(multiple_outputs=True)(tasks.open_batch)(feed)
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",
         wasb_conn_id="blob",
@@ -99,7 +100,7 @@ def transaction_patterns() -> None:
         split_statements=True,
         outlets=[STATE],
     )
-    export = task(tasks.export_detections, outlets=[DETECTION_FILES], trigger_rule="none_failed_min_one_success")(feed)
+    export = task(outlets=[DETECTION_FILES], trigger_rule="none_failed_min_one_success")(tasks.export_detections)(feed)
 
     landed >> batch >> chunks_landed >> detect >> commit >> export
     landed >> export

@@ -33,7 +33,7 @@ def container_name(conn_id: str = CONN_ID) -> str:
 
 
 def storage_url(conn_id: str = CONN_ID) -> str:
-    """What Spark puts before a blob's name, from the connection."""
+    """Give what Spark puts before a blob's name, from the connection."""
     return str(_extra(conn_id)["storage_url"])
 
 

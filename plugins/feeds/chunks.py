@@ -82,7 +82,9 @@ class Chunk:
         return text.getvalue().encode()
 
 
-def cut_chunks(read: ReadRange, size: int, header: Header, start: Position, chunk_size: int, limit: int | None) -> Iterator[Chunk]:
+def cut_chunks(
+    read: ReadRange, size: int, header: Header, start: Position, chunk_size: int, limit: int | None
+) -> Iterator[Chunk]:
     """Cut at most ``limit`` chunks (``None``: all that are left) of ``chunk_size`` rows; the last of the source may be shorter.
 
     The result does not depend on how the bytes arrive. Reads a few MB at a time, and little more than the chunks: what remains to
@@ -148,7 +150,7 @@ class _Reader:
         self.offset, self.line = start.offset, start.line
 
     def records(self, count: int, wanted: int | None) -> list[Record]:
-        """Take ``count`` records, fewer at the end of the source, of ``wanted`` that will be taken in all (``None``: the rest)."""
+        """Take ``count`` records, fewer at the end of the source; ``wanted`` will be taken in all (``None``: the rest)."""
         records: list[Record] = []
         rows_before = self._rows
         while True:

@@ -3,12 +3,12 @@
 Crash windows:
 
 - batch opened, no run: the next try finds the open batch and submits its run;
-- run submitted, its id not kept: the next submission carries the same idempotency token, and Databricks answers with the same run;
-- run has failed, the failure not recorded: the next try gets the failed run once more, records it, and the try after that starts a
-  new one, because the token contains the batch's generation.
+- run submitted, its id not kept: the next submission carries the same idempotency token, and Databricks answers with that run;
+- run has failed, the failure not recorded: the next try gets the failed run once more, records it, and the try after that
+  starts a new one, because the token contains the batch's generation.
 
-What remains: when Databricks has forgotten a run that still goes on, a second one does the same work. Each stages under an id of its
-own and the commit takes one of them, so nothing is counted twice.
+What remains: when Databricks has forgotten a run that still goes on, a second one does the same work. Each stages under an id of
+its own and the commit takes one of them, so nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow.sdk import BaseHook
 
 from feeds.blob_names import importance_blob
 from feeds.blobs import storage_url
-from feeds.errors import ChunkGapError, RejectLimitError
+from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
     """
     with ledger.transaction():
         feed = ledger.row("select_feed", feed=feed_name)
-        assert feed is not None, f"feed {feed_name} has no row, though landing has run"
+        if feed is None:
+            raise BatchError(f"feed {feed_name} is not in the ledger; land_chunks starts it")
         ledger.run("lock_feed", feed_id=feed["feed_id"])
-        feed = ledger.row("select_feed", feed=feed_name) or feed
+        feed = ledger.row("select_feed", feed=feed_name) or feed  # another run may have gone on before the lock was ours
         batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
         if batch is None:
             batch = _new_batch(ledger, feed, first_chunk, last_chunk)
@@ -111,7 +112,7 @@ def _refuse_rejects(ledger: Ledger, feed: Row, batch: Row) -> None:
             )
 
 
-def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:  # noqa: ARG001 (Airflow passes both)
+def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:
     """Describe the run of ``detect_patterns`` as Databricks' Jobs API wants it.
 
     A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
@@ -119,7 +120,8 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
     batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
     with open_ledger() as ledger:
         batch = ledger.row("select_batch", batch_id=batch_id)
-    assert batch is not None, f"batch {batch_id} has no row, though open_batch has made it"
+    if batch is None:
+        raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
     databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
     return {
         "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}",
@@ -163,8 +165,8 @@ def job_arguments(batch: Row, storage: str) -> list[str]:
 def record_failed_run(context: Context) -> None:
     """Raise the batch's generation when its Databricks run has failed, so that the next try starts a new run.
 
-    A callback on failure and on retry. Nothing is recorded when the run's end is not known: then it may still be going on, and the
-    next try must find it again.
+    A callback on failure and on retry. Nothing is recorded when the run's end is not known: then it may still be going on, and
+    the next try must find it again.
     """
     ti = context["ti"]
     run_id = ti.xcom_pull(task_ids="detect_patterns", key="run_id")

@@ -1,8 +1,8 @@
 """Write detections to files in Blob Storage, in their order, each once.
 
-A file is reserved in the ledger, uploaded under a name made of its number, then confirmed. Crash windows: reserved and not uploaded,
-or uploaded and not confirmed: the next export writes the same rows into the same blob again. A file never changes, because the
-detections that it holds, their order and their times are in the ledger before it is written.
+A file is reserved in the ledger, uploaded under a name made of its number, then confirmed. Crash windows: reserved and not
+uploaded, or uploaded and not confirmed: the next export writes the same rows into the same blob again. A file never changes,
+because the detections that it holds, their order and their times are in the ledger before it is written.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def _reserve(ledger: Ledger, feed_id: int, *, flush: bool) -> bool:
 def rows_due(waiting: Row, *, flush: bool) -> int:
     """How many of the waiting detections the next file takes: a full file's, the rest when it is due, or 0.
 
-    A rest is due when the feed is exhausted, when a run asks for it, or when its oldest detection has waited longer than the feed's
-    ``linger_seconds`` (design.md, section 2).
+    A rest is due when the feed is exhausted, when a run asks for it, or when its oldest detection has waited longer than the
+    feed's ``linger_seconds``.
     """
     count = waiting["newest_ordinal"] - waiting["last_ordinal"]
     if count >= waiting["detections_per_file"]:

@@ -1,7 +1,7 @@
 """Mechanism X: land chunks of a feed from Drive in Blob Storage.
 
-A chunk is a byte range of one revision of the Drive file. Its blob is written first, under a name made of feed and number, then its
-row in the ledger. Crash windows:
+A chunk is a byte range of one revision of the Drive file. Its blob is written first, under a name made of feed and number, then
+its row in the ledger. Crash windows:
 
 - blob written, no row: the next try cuts the same range into the same bytes and writes the same blob again;
 - row written, task not yet done: the next try starts behind it;
@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -217,13 +216,11 @@ def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator
     start = Position(feed["position"], feed["line"], feed["bytes_per_row"])
     if limit == 0 or start.offset == source.revision.size:
         return
-    with closing(cut_chunks(source.read, source.revision.size, header, start, feed["chunk_size"], limit)) as chunks:
-        yield from enumerate(chunks, feed["landed"] + 1)
+    chunks = cut_chunks(source.read, source.revision.size, header, start, feed["chunk_size"], limit)
+    yield from enumerate(chunks, feed["landed"] + 1)
 
 
-def _land_chunk(
-    ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource
-) -> None:
+def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource) -> None:
     blob = bytes(feed["header"]) + chunk.body
     name = chunk_blob(feed["feed"], number)
     rejects = rejects_blob(feed["feed"], number) if chunk.rejects else None
@@ -273,9 +270,7 @@ def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, cam
     if ended:
         log.info("Feed %s ends at chunk %d: all of %s has landed", request.feed, feed["landed"], source.revision.name)
         if request.first_chunk is not None and request.first_chunk > feed["landed"]:
-            raise ChunkGapError(
-                f"feed {request.feed} ends at chunk {feed['landed']}; chunk {request.first_chunk} does not exist"
-            )
+            raise ChunkGapError(f"feed {request.feed} ends at chunk {feed['landed']}; chunk {request.first_chunk} does not exist")
     return feed
 
 

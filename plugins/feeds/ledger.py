@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -73,7 +73,7 @@ def open_ledger() -> Iterator[Ledger]:
     """Open the ledger of Airflow's connection ``ledger``, and close it afterwards."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    connection = PostgresHook(postgres_conn_id=CONN_ID).get_conn()
+    connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=CONN_ID).get_conn())  # psycopg 3, as SQLAlchemy is 2
     try:
         yield Ledger(connection)
     finally:

@@ -60,7 +60,8 @@ def trigger_params() -> dict[str, Param]:
             type=["null", "integer"],
             minimum=1,
             section="This run",
-            description="Last chunk to land and apply, also before it is due. Empty: what is due, and scheduled runs carry the feed on.",
+            description="Last chunk to land and apply, also before it is due. "
+            "Empty: what is due, and scheduled runs carry the feed on.",
         ),
         "flush": Param(
             False,

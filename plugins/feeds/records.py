@@ -1,8 +1,8 @@
 """Split a CSV byte stream into records, without ever changing a byte, and say which of them cannot be used.
 
 A record is one row with its line end; blank lines belong to the record behind them. What one record is, Python's ``csv`` module
-decides, in its strict mode: a quote opens a field only at its start, a quote inside a quoted field is doubled. A row whose quoting is
-broken or never ends counts as one physical line, so that it cannot swallow the rows behind it.
+decides, in its strict mode: a quote opens a field only at its start, a quote inside a quoted field is doubled. A row whose
+quoting is broken or never ends counts as one physical line, so that it cannot swallow the rows behind it.
 """
 
 from __future__ import annotations

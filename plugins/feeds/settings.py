@@ -40,12 +40,8 @@ class FeedSettings:
     child_min_transactions: int = _setting(
         80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1
     )
-    child_max_average: Decimal = _setting(
-        Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0
-    )
-    dei_min_female: int = _setting(
-        100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0
-    )
+    child_max_average: Decimal = _setting(Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0)
+    dei_min_female: int = _setting(100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0)
     detections_per_file: int = _setting(50, "Detections per file.", type="integer", minimum=1, maximum=1_000_000)
     linger_seconds: Decimal = _setting(
         Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0

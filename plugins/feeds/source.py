@@ -84,7 +84,9 @@ def read_header(read: ReadRange, size: int, what: str, needed: Iterable[str]) ->
         raise SourceFormatError(f"{what}: {found}; expected a CSV file whose first line names the columns")
     columns = [clean(name) for name in record.fields]
     if record.problem or columns[0].lower().startswith(("<!doctype", "<html", "<?xml")):
-        raise SourceFormatError(f"{what}: found {_excerpt(start)} instead of a CSV header; is the file a web page, or compressed?")
+        raise SourceFormatError(
+            f"{what}: found {_excerpt(start)} instead of a CSV header; is the file a web page, or compressed?"
+        )
     if missing := [name for name in needed if name not in columns]:
         raise SourceFormatError(f"{what}: the header lacks {', '.join(missing)}; it has {', '.join(columns)[:500]}")
     if doubled := [name for name in needed if columns.count(name) > 1]:
@@ -144,9 +146,7 @@ def check_landed_part(read: ReadRange, feed: dict[str, Any], chunks: Iterable[di
     header = bytes(feed["header"])
     start = feed["data_start"] - len(header)
     if read(start, feed["data_start"]) != header:
-        raise SourceChangedError(
-            f"{changed}: its header differs (MD5 {feed['source_md5']} then, {revision.md5} now). {advice}"
-        )
+        raise SourceChangedError(f"{changed}: its header differs (MD5 {feed['source_md5']} then, {revision.md5} now). {advice}")
     for chunk in chunks:
         digest = hashlib.sha256()
         for at in range(chunk["byte_start"], chunk["byte_end"], BLOCK_BYTES):
@@ -158,6 +158,4 @@ def check_landed_part(read: ReadRange, feed: dict[str, Any], chunks: Iterable[di
             )
     end = feed["position"]
     if end > feed["data_start"] and revision.size > end and b"\n" not in read(end - 1, end + 1):
-        raise SourceChangedError(
-            f"{changed}: its last landed row had no line end and goes on now (byte {end:,}). {advice}"
-        )
+        raise SourceChangedError(f"{changed}: its last landed row had no line end and goes on now (byte {end:,}). {advice}")

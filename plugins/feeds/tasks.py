@@ -29,7 +29,7 @@ def land_chunks(feed: str) -> dict[str, Any]:
 
 
 def open_batch(feed: str) -> dict[str, Any]:
-    """Open the batch of all chunks that have landed; skip detection when there is none. See :func:`feeds.detection.open_batch`."""
+    """Open the batch of what has landed; skip detection when that is nothing. See :func:`feeds.detection.open_batch`."""
     from feeds import detection
     from feeds.blob_names import chunk_blob
     from feeds.blobs import container_name

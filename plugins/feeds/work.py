@@ -61,7 +61,7 @@ class DueFeedSensor(BaseSensorOperator):
             method_name="resume",
         )
 
-    def resume(self, context: Context, event: dict[str, Any]) -> str:  # noqa: ARG002 (Airflow passes it)
+    def resume(self, context: Context, event: dict[str, Any]) -> str:
         """Return the feed that has come due; skip the run when none has."""
         if event["feed"] is None:
             raise AirflowSkipException(event["reason"])

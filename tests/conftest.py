@@ -1,0 +1,130 @@
+"""Fixtures shared by all layers: the embedded stack, a fresh ledger, a feed on the Drive stand-in.
+
+Tests use a stack of their own under ``.stack/tests``; one that ``make up`` started is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+STACK_FOLDER = CHECKOUT / ".stack" / "tests"
+
+# Before anything imports airflow, which reads its configuration and makes its home when it is imported.
+os.environ["AIRFLOW_HOME"] = str(STACK_FOLDER / "airflow")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(CHECKOUT / "dags")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(CHECKOUT / "plugins")
+
+import psycopg
+import pytest
+from feeds.blobs import Blobs
+from feeds.drive import DriveHook
+from feeds.landing import FeedRequest
+from feeds.ledger import Ledger
+
+from local.config import Addresses
+from local.drive_standin.tree import DriveTree
+from local.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The tests' stack; services start when a fixture asks for them, and stop at the end of the session."""
+    stack = Stack(STACK_FOLDER)
+    stack.stop()  # what a killed session left
+    with stack.running(()):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def services(stack: Stack) -> Iterator[Addresses]:
+    """PostgreSQL, Azurite and the Drive stand-in, with Airflow's connections to them."""
+    stack.start(["postgres", "azurite", "drive"])
+    connections = json.loads(stack.addresses.connections_file.read_text())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, connection in connections.items():
+            patch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+        yield stack.addresses
+
+
+@pytest.fixture(scope="session")
+def spark_services(services: Addresses, stack: Stack) -> Addresses:
+    """Spark besides the others."""
+    stack.start(["postgres", "azurite", "drive", "spark"])
+    return stack.addresses
+
+
+@pytest.fixture
+def connection(services: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to the ledger's database, emptied, with the schema applied."""
+    with psycopg.connect(services.ledger_dsn, autocommit=True) as connection:
+        connection.execute("drop schema if exists ledger cascade")
+        Ledger(connection).apply_schema()
+        yield connection
+
+
+@pytest.fixture
+def ledger(connection: psycopg.Connection[Any]) -> Ledger:
+    """An empty ledger."""
+    return Ledger(connection)
+
+
+@pytest.fixture
+def blobs(services: Addresses) -> Blobs:
+    """The pipeline's container in Azurite."""
+    return Blobs()
+
+
+@pytest.fixture
+def drive(services: Addresses) -> DriveHook:
+    """The Drive hook on the stand-in."""
+    return DriveHook()
+
+
+@dataclass(frozen=True)
+class FeedFiles:
+    """A feed's files on the Drive stand-in, in a folder named like the feed."""
+
+    feed: str
+    folder: Path
+    folder_id: str
+
+    @property
+    def transactions(self) -> Path:
+        """The transactions file; write to it to change what Drive has."""
+        return self.folder / "transactions.csv"
+
+    def request(self, *, first: int | None = None, last: int | None = None, **settings: Any) -> FeedRequest:
+        """What a run asks for, with everything due at once unless told otherwise."""
+        given = {"interval_seconds": 0} | settings
+        return FeedRequest(self.feed, given, folder_id=self.folder_id, first_chunk=first, last_chunk=last)
+
+
+IMPORTANCE = b"Source,Target,Weight,typeTrans,fraud\n'C1','M1',1.50,'es_food',0\n"
+
+
+@pytest.fixture
+def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
+    """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
+    made: list[Path] = []
+
+    def make(feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> FeedFiles:
+        folder = services.drive_root / feed
+        folder.mkdir(parents=True)
+        made.append(folder)
+        (folder / "transactions.csv").write_bytes(transactions)
+        (folder / "CustomerImportance.csv").write_bytes(importance)
+        folder_id = next(node.id for node in DriveTree(services.drive_root).nodes() if node.path == folder)
+        return FeedFiles(feed, folder, folder_id)
+
+    yield make
+    for folder in made:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()

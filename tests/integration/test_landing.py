@@ -1,0 +1,193 @@
+"""Mechanism X against the Drive stand-in, Azurite and PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from feeds.blobs import Blobs
+from feeds.drive import DriveHook
+from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError, SourceFormatError
+from feeds.landing import land
+from feeds.ledger import Ledger
+from feeds.source import COLUMNS
+
+from local.config import Addresses
+from tests.conftest import FeedFiles
+
+HEADER = (",".join(COLUMNS) + "\n").encode()
+MakeFeed = Callable[..., FeedFiles]
+
+
+def rows(count: int, start: int = 0) -> bytes:
+    return b"".join(
+        f"{n // 50},'C{n % 97}','4','F','28007','M{n % 7}','28007','es_food',{n % 90}.{n % 100:02},0\n".encode()
+        for n in range(start, start + count)
+    )
+
+
+def chunk_rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        "select chunk, byte_start, byte_end, landed_rows, rejected_rows, source_sha256, blob_sha256 from ledger.chunk order by chunk"
+    ).fetchall()
+
+
+def test_lands_the_source_byte_for_byte(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    source = HEADER + rows(2_345)
+    feed = make_feed("exact", source)
+    result = land(ledger, drive, blobs, feed.request(chunk_size=1000))
+    assert result == {"feed": "exact", "landed": 3, "applied": 0, "new_chunks": 3}
+    landed = [blobs.read(f"chunks/exact/chunk-{k:06d}.csv") for k in (1, 2, 3)]
+    assert all(blob.startswith(HEADER) for blob in landed)
+    assert HEADER + b"".join(blob.removeprefix(HEADER) for blob in landed) == source
+    stored = chunk_rows(connection)
+    assert [row[3] for row in stored] == [1000, 1000, 345]
+    assert [row[6] for row in stored] == [hashlib.sha256(blob).hexdigest() for blob in landed]
+    assert blobs.read("importance/exact/CustomerImportance.csv") == (feed.folder / "CustomerImportance.csv").read_bytes()
+
+
+def test_a_second_run_lands_nothing(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+    feed = make_feed("twice", HEADER + rows(250))
+    assert land(ledger, drive, blobs, feed.request(chunk_size=100))["new_chunks"] == 3
+    assert land(ledger, drive, blobs, feed.request())["new_chunks"] == 0
+
+
+def test_drive_serves_little_more_than_the_file_one_chunk_a_run(
+    services: Addresses, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    source = HEADER + rows(40_000)
+    feed = make_feed("bytes", source)
+    httpx.post(f"{services.drive_url}/standin/served/reset").raise_for_status()
+    for last in range(1, 21):
+        land(ledger, drive, blobs, feed.request(last=last, chunk_size=2000))
+    served = httpx.get(f"{services.drive_url}/standin/served").json()
+    (transactions,) = (entry for entry in served.values() if entry["name"] == "transactions.csv")
+    assert transactions["bytes"] <= 1.05 * len(source)
+
+
+def test_a_crash_between_blob_and_ledger_repeats_the_same_bytes(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("crash", HEADER + rows(300))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    before = chunk_rows(connection)
+    bytes_before = blobs.read("chunks/crash/chunk-000003.csv")
+    connection.execute("delete from ledger.chunk where chunk = 3")  # the blob is there, its row is not
+    assert land(ledger, drive, blobs, feed.request())["new_chunks"] == 1
+    assert chunk_rows(connection) == before
+    assert blobs.read("chunks/crash/chunk-000003.csv") == bytes_before
+
+
+def test_only_what_is_due_lands(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("paced", HEADER + rows(500))
+    paced = {"chunk_size": 100, "interval_seconds": 3600}
+    assert land(ledger, drive, blobs, feed.request(**paced))["landed"] == 1
+    connection.execute("update ledger.feed set started_at = started_at - interval '2 hours'")
+    assert land(ledger, drive, blobs, feed.request(**paced))["landed"] == 3
+
+
+def test_a_range_lands_before_it_is_due_and_no_further(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("range", HEADER + rows(500))
+    paced = {"chunk_size": 100, "interval_seconds": 3600}
+    assert land(ledger, drive, blobs, feed.request(last=3, **paced))["landed"] == 3
+    assert land(ledger, drive, blobs, feed.request(first=4, last=4, **paced))["landed"] == 4
+
+
+def test_a_gap_names_the_missing_chunks(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+    feed = make_feed("gap", HEADER + rows(500))
+    with pytest.raises(ChunkGapError, match="chunks 1 to 3 must land before chunk 4"):
+        land(ledger, drive, blobs, feed.request(first=4, last=5, chunk_size=100))
+
+
+def test_a_range_behind_the_end_says_where_the_end_is(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+    feed = make_feed("end", HEADER + rows(500))
+    land(ledger, drive, blobs, feed.request(last=9, chunk_size=100))
+    with pytest.raises(ChunkGapError, match="feed end ends at chunk 5; chunk 7 does not exist"):
+        land(ledger, drive, blobs, feed.request(first=7))
+
+
+def test_other_settings_are_refused(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+    feed = make_feed("settings", HEADER + rows(10))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    with pytest.raises(FeedSettingsError, match="chunk_size is 100, the run asks for 50"):
+        land(ledger, drive, blobs, feed.request(chunk_size=50))
+
+
+def test_a_grown_file_goes_on_and_the_short_chunk_stays(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("grows", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    before = chunk_rows(connection)
+    feed.transactions.write_bytes(HEADER + rows(400))
+    assert land(ledger, drive, blobs, feed.request())["landed"] == 5
+    after = chunk_rows(connection)
+    assert after[:3] == before
+    assert [row[3] for row in after] == [100, 100, 50, 100, 50]
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (HEADER + rows(99) + rows(1, 5000) + rows(300, 100), r"chunk 1 \(bytes .*\) had SHA-256 \w{64}, it has \w{64} now"),
+        (HEADER + rows(100), "it has .* bytes now, .* have landed"),
+        (HEADER.replace(b"step", b"Step") + rows(400), "its header differs"),
+    ],
+)
+def test_a_changed_file_lands_nothing(  # noqa: PLR0913 (fixtures)
+    connection: psycopg.Connection[Any],
+    ledger: Ledger,
+    drive: DriveHook,
+    blobs: Blobs,
+    make_feed: MakeFeed,
+    new: bytes,
+    message: str,
+) -> None:
+    feed = make_feed("changed", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    before = chunk_rows(connection)
+    feed.transactions.write_bytes(new)
+    with pytest.raises(SourceChangedError, match=message):
+        land(ledger, drive, blobs, feed.request())
+    assert chunk_rows(connection) == before
+
+
+def test_rejected_rows_are_kept_and_counted(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    bad = b"0,'C1','4','F','28007','M1','28007','es_food',-3,0\n"
+    feed = make_feed("rejects", HEADER + rows(50) + bad + rows(49))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    assert [row[3:5] for row in chunk_rows(connection)] == [(99, 1)]
+    assert blobs.read("chunks/rejects/chunk-000001.csv") == HEADER + rows(50) + rows(49)
+    assert blobs.read("rejects/rejects/chunk-000001.csv").decode() == (
+        "line,reason,row\n52,negative amount,\"0,'C1','4','F','28007','M1','28007','es_food',-3,0\"\n"
+    )
+
+
+def test_no_feed_starts_on_what_is_no_transactions_file(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("html", b"<!DOCTYPE html><html>\n</html>\n")
+    with pytest.raises(SourceFormatError, match="is the file a web page"):
+        land(ledger, drive, blobs, feed.request())
+    assert connection.execute("select count(*) from ledger.feed").fetchone() == (0,)
+
+
+def test_importance_without_a_needed_column_is_refused_before_a_chunk_lands(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("noweight", HEADER + rows(10), b"Source,Target,typeTrans,fraud\n")
+    with pytest.raises(SourceFormatError, match="the header lacks Weight"):
+        land(ledger, drive, blobs, feed.request())
+    assert chunk_rows(connection) == []
