@@ -1,0 +1,118 @@
+"""The detection job: finds the patterns in one batch of landed chunks and stages the result; runs on Databricks.
+
+A pure function of ledger position, chunk range and rules: it reads chunks, importance and the state before the batch,
+and writes staging rows in the ledger. It changes no state; committing the batch does. Killed at any moment, it leaves at
+most staging rows that nobody reads (``detectors.staging``); started again, it stages the same under another id.
+
+The ledger's address and credentials come from ``LEDGER_JDBC_URL``, ``LEDGER_USER`` and ``LEDGER_PASSWORD``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import Observation, SparkSession
+from pyspark.sql import functions as F
+
+# What follows is found through this line: Databricks may execute this file without its directory on the path, and without
+# setting __file__.
+sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent))
+
+from detectors import DETECTORS, detect_all
+from detectors.batch import Batch
+from detectors.importance import read_importance, stage_weights
+from detectors.landed import landed_chunks, verify_checksums, verify_rows
+from detectors.staging import Staging, jdbc_options
+from detectors.transactions import read_chunks, totals
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the job's arguments; each detector adds its own."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--feed", required=True)
+    parser.add_argument("--batch_id", required=True, type=int)
+    parser.add_argument("--first_chunk", required=True, type=int)
+    parser.add_argument("--last_chunk", required=True, type=int)
+    parser.add_argument("--storage_url", required=True, help="what comes before the name of a blob in its path")
+    parser.add_argument("--columns", required=True, type=json.loads, help="JSON list: the header's names in file order")
+    parser.add_argument("--importance", required=True, help="blob name; empty when the ledger has the weights already")
+    parser.add_argument("--weight_scope", required=True, choices=["customer_merchant", "customer"])
+    for detector in DETECTORS:
+        for name, kind in detector.ARGUMENTS.items():
+            parser.add_argument(f"--{name}", required=True, type=kind)
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def step(name: str) -> Iterator[list[str]]:
+    """Print a line when a step is done: its name, its seconds, and what the step adds to the list."""
+    started = time.monotonic()
+    facts: list[str] = []
+    yield facts
+    print(f"{name}: {time.monotonic() - started:.2f} s{''.join(f', {fact}' for fact in facts)}", flush=True)
+
+
+def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
+    """Stage one batch, in the order: verify all inputs, stage totals, detect, mark the staging complete."""
+    importance = None
+    if args.importance:
+        with step("importance header read"):
+            importance = read_importance(spark, f"{args.storage_url.rstrip('/')}/{args.importance}")
+    with step("chunks verified") as facts:
+        chunks = landed_chunks(staging, args.feed, args.first_chunk, args.last_chunk, args.storage_url)
+        verify_checksums(spark, chunks)
+        facts.append(f"{len(chunks)} chunks")
+    if importance is not None:
+        with step("weights staged") as facts:
+            facts.extend(stage_weights(staging, importance, args.weight_scope))
+
+    transactions = read_chunks(spark, [c.path for c in chunks], args.columns)
+    with step("rows counted") as facts:
+        counts = transactions.groupBy("chunk").agg(F.count(F.lit(1)).alias("transactions"))
+        counted = {row.chunk: row.transactions for row in counts.collect()}
+        verify_rows(chunks, counted)
+        staging.write("staged_chunk", spark.createDataFrame(sorted(counted.items()), "chunk int, transactions long"))
+        facts.append(f"{sum(counted.values())} transactions")
+    with step("totals staged") as facts:
+        observed = Observation()
+        pairs = totals(transactions, "merchant", "customer")
+        staging.write("staged_pair", pairs.observe(observed, F.count(F.lit(1)).alias("pairs")))
+        facts.append(f"{observed.get['pairs']} pairs touched")
+    with step("detections staged") as facts:
+        # The views join staging with the state: they hold rows only now that the totals are staged.
+        batch = Batch(
+            increments=totals(transactions, "merchant", "customer", "chunk"),
+            pairs=staging.read("touched_pair"),
+            merchants=staging.read("touched_merchant"),
+            weighted_customers=staging.read("upgrade_pair"),
+        )
+        observed = Observation()
+        per_pattern = [F.count_if(F.col("pattern_id") == d.PATTERN_ID).alias(d.PATTERN_ID) for d in DETECTORS]
+        staging.write("staged_detection", detect_all(batch, vars(args)).observe(observed, *per_pattern))
+        facts.extend(f"{pattern} {found}" for pattern, found in observed.get.items())
+    with step("staging complete"):
+        staging.complete()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the job for the given arguments, those of the command line by default."""
+    args = arguments(argv)
+    options = jdbc_options()
+    staging_id = uuid.uuid4().hex
+    chunks = f"chunks {args.first_chunk} to {args.last_chunk}"
+    print(f"feed {args.feed}, batch {args.batch_id}, {chunks}, staging {staging_id}", flush=True)
+    with step("session"):
+        spark = SparkSession.builder.getOrCreate()
+    with step("batch staged"):
+        run(spark, Staging(spark, options, args.batch_id, staging_id), args)
+
+
+if __name__ == "__main__":
+    main()

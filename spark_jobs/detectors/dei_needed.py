@@ -1,0 +1,79 @@
+"""PatId3, DEI-NEEDED: a merchant has many female customers, but fewer than male ones."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from detectors.batch import BEFORE, Arguments, Batch, at_boundary_before, first_boundary
+
+PATTERN_ID = "PatId3"
+ACTION_TYPE = "DEI-NEEDED"
+ARGUMENTS: Arguments = {"dei_min_female": int}
+
+_NEVER = 2**31 - 1
+
+
+def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
+    """Find the merchants with enough distinct female customers, and fewer of them than male ones.
+
+    A customer counts at a merchant once, and as neither from the boundary on at which it has been seen there as both.
+
+    Parameters
+    ----------
+    batch
+        The batch.
+    dei_min_female
+        The merchant has more female customers than this.
+
+    Returns
+    -------
+    DataFrame
+        ``merchant, customer, chunk``: each merchant at the first boundary of the batch at which the rule holds;
+        ``customer`` is empty.
+    """
+    so_far = Window.partitionBy("merchant").orderBy("chunk")
+    counts = (
+        at_boundary_before(batch.merchants)
+        .select("merchant", "chunk", "female", "male")
+        .unionByName(_changes(batch))
+        .select(
+            "merchant",
+            "chunk",
+            F.sum("female").over(so_far).alias("female"),
+            F.sum("male").over(so_far).alias("male"),
+        )
+    )
+    holds = counts.where((F.col("female") > dei_min_female) & (F.col("female") < F.col("male")))
+    return first_boundary(holds, "merchant").withColumn("customer", F.lit(""))
+
+
+def _changes(batch: Batch) -> DataFrame:
+    """Give by how much each chunk changes a merchant's numbers of female and male customers."""
+    columns = ["merchant", "customer", "chunk", "seen_female", "seen_male"]
+    first_seen = (
+        at_boundary_before(batch.pairs)
+        .select(columns)
+        .unionByName(batch.increments.select(columns))
+        .groupBy("merchant", "customer")
+        .agg(
+            F.coalesce(F.min(F.when(F.col("seen_female"), F.col("chunk"))), F.lit(_NEVER)).alias("as_female"),
+            F.coalesce(F.min(F.when(F.col("seen_male"), F.col("chunk"))), F.lit(_NEVER)).alias("as_male"),
+        )
+    )
+    # A customer counts from the chunk on that shows the first gender, up to the one that shows the other.
+    steps = F.array(
+        F.struct(F.least("as_female", "as_male").alias("chunk"), F.lit(1).alias("step")),
+        F.struct(F.greatest("as_female", "as_male").alias("chunk"), F.lit(-1).alias("step")),
+    )
+    is_female = F.col("as_female") < F.col("as_male")
+    return (
+        first_seen.where(F.col("as_female") != F.col("as_male"))
+        .select("merchant", is_female.alias("is_female"), F.inline(steps))
+        .where((F.col("chunk") > BEFORE) & (F.col("chunk") < _NEVER))
+        .groupBy("merchant", "chunk")
+        .agg(
+            F.sum(F.when(F.col("is_female"), F.col("step")).otherwise(0)).alias("female"),
+            F.sum(F.when(F.col("is_female"), 0).otherwise(F.col("step"))).alias("male"),
+        )
+    )

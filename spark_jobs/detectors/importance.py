@@ -1,0 +1,115 @@
+"""Weights from CustomerImportance, aggregated once per feed and before any join: the file repeats its keys."""
+
+from __future__ import annotations
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from detectors.errors import InputError
+from detectors.staging import Staging
+from detectors.transactions import CSV_OPTIONS, clean
+
+_NEEDED = ("Source", "Target", "Weight", "typeTrans")
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+_MAX_ID_BYTES = 256  # landing rejects transactions with longer ones, and PostgreSQL could not index them
+
+
+def read_importance(spark: SparkSession, path: str) -> DataFrame:
+    """Read the importance file.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    path
+        Full path of the file. Columns are found by header name; others than the needed four are ignored.
+
+    Returns
+    -------
+    DataFrame
+        ``customer, merchant, type, weight``: ``weight`` is ``decimal(30,18)``, and null in a row that cannot be used.
+
+    Raises
+    ------
+    InputError
+        The file does not exist or lacks a column.
+    """
+    rows = spark.read.options(**CSV_OPTIONS).csv(path)
+    try:
+        header = [name.strip("\ufeff \r'\"") for name in rows.columns]
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        raise InputError(f"importance file {path} does not exist; landing uploads it when the feed starts") from error
+    if missing := [name for name in _NEEDED if name not in header]:
+        found = ", ".join(header) or "nothing"
+        raise InputError(f"importance file {path} lacks the column {', '.join(missing)}; its header has {found}")
+    # By position: names from a file may hold any character.
+    rows = rows.toDF(*(f"c{position}" for position in range(len(header))))
+    text = {name: F.coalesce(clean(F.btrim(f"c{header.index(name)}", F.lit("\r"))), F.lit("")) for name in _NEEDED}
+    usable = text["Weight"].rlike(_NUMBER)
+    for name in ("Source", "Target"):
+        usable &= (F.octet_length(text[name]) <= _MAX_ID_BYTES) & ~F.contains(text[name], F.lit("\0"))
+    return rows.select(
+        text["Source"].alias("customer"),
+        text["Target"].alias("merchant"),
+        text["typeTrans"].alias("type"),
+        F.when(usable, text["Weight"].try_cast("decimal(30,18)")).alias("weight"),
+    )
+
+
+def weights(importance: DataFrame, weight_scope: str) -> DataFrame:
+    """Give one weight per key: ``merchant, customer, weight``.
+
+    Equal means tie: a mean is the quotient of an exact sum, divided once, and has 18 places like the sum. It is rounded
+    to the 12 places of the ledger, which takes up what the inner quotients of a mean of means have lost.
+
+    Parameters
+    ----------
+    importance
+        What :func:`read_importance` gives. Rows without a weight are left out.
+    weight_scope
+        ``customer_merchant``: mean over all rows of the pair. ``customer``: mean per type, then the mean of these
+        means; ``merchant`` is empty.
+    """
+    known = importance.where(F.col("weight").isNotNull())
+    if weight_scope == "customer":
+        known = _mean(known, "customer", "type").withColumn("merchant", F.lit(""))
+    return _mean(known, "merchant", "customer").withColumn("weight", F.round("weight", 12).cast("decimal(38,12)"))
+
+
+def _mean(rows: DataFrame, *keys: str) -> DataFrame:
+    exact_sum = F.sum(F.col("weight").cast("decimal(38,18)"))
+    return rows.groupBy(*keys).agg((exact_sum / F.count("weight").cast("decimal(10,0)")).alias("weight"))
+
+
+def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) -> list[str]:
+    """Write the weights to the ledger's staging rows.
+
+    Parameters
+    ----------
+    staging
+        Where to.
+    importance
+        What :func:`read_importance` gives.
+    weight_scope
+        As for :func:`weights`.
+
+    Returns
+    -------
+    list of str
+        What to tell: rows read, and how many of them were ignored.
+
+    Raises
+    ------
+    InputError
+        No row can be used: PatId1 would silently find nothing.
+    """
+    observed = Observation()
+    counted = importance.observe(observed, F.count(F.lit(1)).alias("rows"), F.count("weight").alias("used"))
+    staging.write("staged_weight", weights(counted, weight_scope))
+    rows, used = observed.get["rows"], observed.get["used"]
+    if not used:
+        raise InputError(f"the importance file has no usable row ({rows} rows, none with a readable Weight)")
+    return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight or over-long id)"]

@@ -1,0 +1,79 @@
+"""The job's edge to PostgreSQL: it reads the ledger and writes staging rows, both by JDBC, and changes no state.
+
+Every execution writes under a ``staging_id`` of its own, so a job that is killed and started again never mixes with what
+it left behind. The crash window that remains: a job killed midway leaves staging rows without a row in
+``ledger.staged_batch``; nobody reads them, and the commit of the batch drops them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from detectors.errors import InputError
+
+_PARTITIONS = 4  # connections to PostgreSQL at the same time, at most
+_ENVIRONMENT = {"url": "LEDGER_JDBC_URL", "user": "LEDGER_USER", "password": "LEDGER_PASSWORD"}
+
+
+def jdbc_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Take Spark's JDBC options for the ledger from environment variables.
+
+    Raises
+    ------
+    InputError
+        A variable is not set.
+    """
+    if missing := [name for name in _ENVIRONMENT.values() if not environment.get(name)]:
+        raise InputError(f"the environment lacks {', '.join(missing)}: the job reaches the ledger with them")
+    options = {option: environment[name] for option, name in _ENVIRONMENT.items()}
+    return {**options, "driver": "org.postgresql.Driver"}
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The staging rows of one execution of the job.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    options
+        What :func:`jdbc_options` gives.
+    batch_id
+        The batch in the ledger.
+    staging_id
+        Names this execution.
+    """
+
+    spark: SparkSession
+    options: Mapping[str, str] = field(repr=False)
+    batch_id: int
+    staging_id: str
+
+    def ledger(self, table: str) -> DataFrame:
+        """Read a table of the ledger; Spark pushes filters on it down to PostgreSQL."""
+        return self.spark.read.format("jdbc").options(**self.options, dbtable=f"ledger.{table}").load()
+
+    def read(self, view: str) -> DataFrame:
+        """Read this execution's rows of a view on staging and state."""
+        own = (F.col("batch_id") == self.batch_id) & (F.col("staging_id") == self.staging_id)
+        return self.ledger(view).where(own).drop("batch_id", "staging_id")
+
+    def write(self, table: str, rows: DataFrame) -> None:
+        """Append rows to a staging table of the ledger."""
+        staged = rows.select("*", *self._own_columns()).coalesce(_PARTITIONS)
+        # One statement of many rows instead of one per row.
+        options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true"}
+        staged.write.format("jdbc").options(**options, dbtable=f"ledger.{table}").mode("append").save()
+
+    def complete(self) -> None:
+        """Mark the staging complete; the last that the job writes."""
+        self.write("staged_batch", self.spark.range(1).select())
+
+    def _own_columns(self) -> tuple[Column, Column]:
+        return F.lit(self.batch_id).cast("long").alias("batch_id"), F.lit(self.staging_id).alias("staging_id")
