@@ -260,8 +260,8 @@ def read_transactions(transactions: Table) -> Iterator[Transaction | None]:
 
 
 def transaction(customer: str, gender: str, merchant: str, amount: str) -> Transaction | None:
-    """Read the cleaned values of a row; ``None`` when it has an empty id or an amount that is none."""
-    if not customer or not merchant or not AMOUNT.fullmatch(amount):
+    """Read the cleaned values of a row; ``None`` when it has an empty or over-long id, or an amount that is none."""
+    if not all(1 <= len(identity.encode()) <= 256 for identity in (customer, merchant)) or not AMOUNT.fullmatch(amount):
         return None
     units, _, hundredths = amount.partition(".")
     return Transaction(customer, gender.upper(), merchant, 100 * int(units) + int(hundredths.ljust(2, "0")))

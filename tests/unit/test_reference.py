@@ -172,7 +172,9 @@ def test_bad_amount_rejects_the_row(amount: str) -> None:
     assert state(feed(buy("a", amount=amount), buy("b"))).pairs.keys() == {("M1", "b")}
 
 
-@pytest.mark.parametrize("bad", [buy("' '"), buy("a\0"), buy("a", merchant=""), buy("a")[:-1], [*buy("a"), "0"], ["x"]])
+@pytest.mark.parametrize(
+    "bad", [buy("' '"), buy("a\0"), buy("é" * 129), buy("a", merchant=""), buy("a")[:-1], [*buy("a"), "0"], ["x"]]
+)
 def test_bad_row_reaches_no_total_but_counts_for_its_chunk(bad: Row) -> None:
     assert children([bad, bad, buy("b"), buy("b")], child_min_transactions=1, chunk_size=3) == [(1, "b")]
     assert children([bad, bad, bad, buy("b")], child_min_transactions=1, chunk_size=3) == [(2, "b")]
@@ -193,6 +195,10 @@ def test_file_is_read_with_bom_quotes_line_ends_and_blank_lines(tmp_path: Path) 
         ("M1", '"a"'): Decimal(3),
     }
     assert state(path, source_rows=2).pairs.keys() == {("M,1", "a")}
+
+
+def test_longest_ids() -> None:
+    assert state(feed(buy("é" * 128, "M" * 256))).pairs.keys() == {("M" * 256, "é" * 128)}
 
 
 def test_missing_column_is_an_error() -> None:
