@@ -23,11 +23,11 @@ os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(CHECKOUT / "plugins")
 
 import psycopg
 import pytest
+
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from feeds.landing import FeedRequest
 from feeds.ledger import Ledger
-
 from local.config import Addresses
 from local.drive_standin.tree import DriveTree
 from local.stack import Stack

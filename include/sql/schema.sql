@@ -268,7 +268,7 @@ left join lateral (
 
 -- Refuse a batch whose staging does not fit the ledger. Called first by commit_batch.sql; locks the feed, so that of two commits
 -- one waits, and then finds nothing to do.
-create or replace function ledger.check_batch(batch bigint) returns text
+create or replace function ledger.check_batch(asked bigint) returns text
 language plpgsql as $$
 declare
     b       ledger.batch;
@@ -276,27 +276,27 @@ declare
     staging text;
     wrong   record;
 begin
-    perform from ledger.feed f join ledger.batch using (feed_id) where batch_id = batch for update of f;
-    select * into b from ledger.batch where batch_id = batch;
+    perform from ledger.feed f join ledger.batch using (feed_id) where batch_id = asked for update of f;
+    select * into b from ledger.batch where batch_id = asked;
     if b.batch_id is null then
-        raise exception 'batch % is not in the ledger', batch;
+        raise exception 'batch % is not in the ledger', asked;
     end if;
     if b.applied_at is not null then
         return 'applied already';
     end if;
     select applied into last from ledger.feed_position where feed_id = b.feed_id;
     if b.first_chunk <> last + 1 then
-        raise exception 'batch % starts at chunk %, but chunk % is the last one applied', batch, b.first_chunk, last;
+        raise exception 'batch % starts at chunk %, but chunk % is the last one applied', asked, b.first_chunk, last;
     end if;
-    select staging_id into staging from ledger.committable where batch_id = batch;
+    select staging_id into staging from ledger.committable where batch_id = asked;
     if staging is null then
-        raise exception 'batch % has no complete staging: its detection job did not finish', batch
+        raise exception 'batch % has no complete staging: its detection job did not finish', asked
             using hint = 'Clear detect_patterns to run the job again.';
     end if;
     select k as chunk, c.landed_rows, coalesce(s.transactions, 0) as transactions into wrong
     from generate_series(b.first_chunk, b.last_chunk) k
     left join ledger.chunk c on c.feed_id = b.feed_id and c.chunk = k
-    left join ledger.staged_chunk s on s.batch_id = batch and s.staging_id = staging and s.chunk = k
+    left join ledger.staged_chunk s on s.batch_id = asked and s.staging_id = staging and s.chunk = k
     where c.landed_rows is distinct from coalesce(s.transactions, 0)
     order by k limit 1;
     if found then

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError, SourceFormatError
 from feeds.landing import land
 from feeds.ledger import Ledger
 from feeds.source import COLUMNS
-
 from local.config import Addresses
 from tests.conftest import FeedFiles
 
@@ -109,7 +109,9 @@ def test_a_gap_names_the_missing_chunks(ledger: Ledger, drive: DriveHook, blobs:
         land(ledger, drive, blobs, feed.request(first=4, last=5, chunk_size=100))
 
 
-def test_a_range_behind_the_end_says_where_the_end_is(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+def test_a_range_behind_the_end_says_where_the_end_is(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
     feed = make_feed("end", HEADER + rows(500))
     land(ledger, drive, blobs, feed.request(last=9, chunk_size=100))
     with pytest.raises(ChunkGapError, match="feed end ends at chunk 5; chunk 7 does not exist"):
@@ -144,7 +146,7 @@ def test_a_grown_file_goes_on_and_the_short_chunk_stays(
         (HEADER.replace(b"step", b"Step") + rows(400), "its header differs"),
     ],
 )
-def test_a_changed_file_lands_nothing(  # noqa: PLR0913 (fixtures)
+def test_a_changed_file_lands_nothing(
     connection: psycopg.Connection[Any],
     ledger: Ledger,
     drive: DriveHook,

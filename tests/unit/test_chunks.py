@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from feeds.chunks import Chunk, Position, cut_chunks
 from feeds.errors import SourceFormatError
 from feeds.source import COLUMNS, read_header
-from hypothesis import given
-from hypothesis import strategies as st
 
 HEADER = (",".join(COLUMNS) + "\n").encode()
 
@@ -43,7 +44,7 @@ def test_chunks_are_the_source() -> None:
     chunks = cut(data, 10)
     assert [c.rows for c in chunks] == [10, 10, 5]
     assert HEADER + b"".join(c.body for c in chunks) == data
-    assert [(c.byte_start, c.byte_end) for c in chunks][0][0] == len(HEADER)
+    assert chunks[0].byte_start == len(HEADER)
     assert [c.byte_end for c in chunks[:-1]] == [c.byte_start for c in chunks[1:]]
     assert chunks[-1].byte_end == len(data)
     assert [(c.first_line, c.end_line) for c in chunks] == [(2, 12), (12, 22), (22, 27)]

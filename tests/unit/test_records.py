@@ -6,10 +6,11 @@ import csv
 import io
 
 import pytest
-from feeds.errors import SourceFormatError
-from feeds.records import MAX_LINE_BYTES, MAX_RECORD_BYTES, Record, RecordSplitter, RowCheck
 from hypothesis import given
 from hypothesis import strategies as st
+
+from feeds.errors import SourceFormatError
+from feeds.records import MAX_LINE_BYTES, MAX_RECORD_BYTES, Record, RecordSplitter, RowCheck
 
 COLUMNS = ["customer", "merchant", "amount"]
 
