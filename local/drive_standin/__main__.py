@@ -16,9 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.drive_standin", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the directory whose files are served")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument(
-        "--credentials", type=Path, required=True, help="the service account's key; made when it is missing"
-    )
+    parser.add_argument("--credentials", type=Path, required=True, help="the service account's key; made when it is missing")
     parser.add_argument("--host", default="127.0.0.1")
     arguments = parser.parse_args()
     if not arguments.root.is_dir():

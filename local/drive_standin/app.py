@@ -110,9 +110,7 @@ class _Drive:
         if not media:
             return self._resource(node, parse_fields(fields))
         if node.is_folder:
-            raise DriveProblem(
-                403, "fileNotDownloadable", "Only files with binary content can be downloaded.", location="alt"
-            )
+            raise DriveProblem(403, "fileNotDownloadable", "Only files with binary content can be downloaded.", location="alt")
         if (replacement := self.faults.take(["replace_after"], node.name, media=True)) is not None:
             _replace(node.path, replacement.content)
         fault = self.faults.take(["short_body", "drop_body", "ignore_range"], node.name, media=True)

@@ -26,9 +26,7 @@ def make_credentials(path: Path, token_uri: str) -> None:
         Address of the token endpoint, e.g. ``http://127.0.0.1:8093/token``, which accepts this account's tokens.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     content = {
         "type": "service_account",
         "project_id": "local-standin",

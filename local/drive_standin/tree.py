@@ -50,6 +50,8 @@ def _opaque(prefix: str, text: str) -> str:
 class DriveTree:
     """The files below a directory. Names that start with a dot are not served, nor folders that are symbolic links.
 
+    A Drive folder may hold a name twice, a directory may not: ``x.csv.twin`` is served as another ``x.csv``.
+
     Parameters
     ----------
     root
@@ -119,7 +121,7 @@ class DriveTree:
             if path.name.startswith(".") or (path.is_symlink() and path.is_dir()) or not path.exists():
                 continue
             relative = path.relative_to(self._root.path).as_posix()
-            node = Node(_opaque("1", relative), path.name, (folder.id,), path, path.is_dir())
+            node = Node(_opaque("1", relative), path.name.removesuffix(".twin"), (folder.id,), path, path.is_dir())
             yield node
             if node.is_folder:
                 yield from self._below(node)

@@ -190,7 +190,7 @@ class DriveHook(GoogleDriveHook):
     @cached_property
     def _session(self) -> AuthorizedSession:
         """The connection for content: the client's own HTTP library holds every answer in memory as a whole."""
-        return AuthorizedSession(self.get_credentials())  # type: ignore[no-untyped-call]  # google-auth has no types here
+        return AuthorizedSession(self.get_credentials())
 
     def _list(self, query: str) -> list[dict[str, Any]]:
         files = self.get_conn().files()

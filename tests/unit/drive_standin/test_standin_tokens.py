@@ -92,7 +92,8 @@ def test_command_serves_and_makes_its_key(tmp_path: Path, unused_port: int) -> N
             with httpx.Client(base_url=f"http://127.0.0.1:{unused_port}") as client:
                 deadline = time.monotonic() + 60
                 while not _healthy(client):
-                    assert process.poll() is None
+                    with pytest.raises(subprocess.TimeoutExpired):  # it has not ended
+                        process.wait(timeout=0.05)
                     assert time.monotonic() < deadline
                 assert grant(client, assertion(key)).status_code == 200
             assert json.loads(key.read_text())["token_uri"] == f"http://127.0.0.1:{unused_port}/token"
