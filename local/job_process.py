@@ -56,7 +56,7 @@ async def run_python_task(
         *args,
         stdout=PIPE,
         stderr=STDOUT,
-        env=os.environ | dict(env or {}),
+        env=_job_environment() | dict(env or {}),
         cwd=Path(script_path).parent,
         start_new_session=True,  # so that its children can be killed with it
     )
@@ -71,6 +71,12 @@ async def run_python_task(
     lines = logs.strip().splitlines()
     error = lines[-1] if ended and code and lines else None
     return docker_executor.ExecutionResult(exit_code=code, logs=logs, timed_out=not ended, error=error)
+
+
+def _job_environment() -> dict[str, str]:
+    """Environment of the service without what is its own: a job sees no more than it would on a cluster."""
+    own = ("MINILAKE_", "SUPERVISOR_", "PYTHONPATH")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
 async def _wait(process: Process, timeout_seconds: float) -> bool:

@@ -13,12 +13,14 @@ from local.config import CHECKOUT, StackConfig, StackError
 from local.services import Service
 from local.supervision import Program, clean_environment
 
+_WARMUP_SECONDS = 180
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {
     "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.log.level": "WARN",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.shuffle.partitions": "4",
@@ -68,7 +70,7 @@ def _programs(config: StackConfig) -> list[Program]:
         *(part for name, value in conf.items() for part in ("--conf", f"{name}={value}")),
         "spark-internal",
     ]  # fmt: skip
-    environment = {"SPARK_HOME": str(_home()), "PYSPARK_PYTHON": sys.executable}
+    environment = {"SPARK_HOME": str(_home()), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     return [Program("spark", command, work, environment)]
 
 
@@ -78,17 +80,16 @@ def _check(config: StackConfig) -> None:
 
 def _provision(config: StackConfig) -> None:
     """Run the kinds of queries that a job runs, so that the first job finds the server's classes loaded."""
-    addresses = config.addresses
-    environment = clean_environment() | {
-        "SPARK_REMOTE": addresses.spark_remote,
-        "LEDGER_JDBC_URL": addresses.ledger_jdbc_url,
-        "LEDGER_USER": addresses.ledger_user,
-        "LEDGER_PASSWORD": addresses.ledger_password,
-    }
+    environment = clean_environment() | {"SPARK_REMOTE": config.addresses.spark_remote}
     command = [sys.executable, "-m", "local.spark_warmup", str(config.directory / "spark")]
-    done = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=180)
-    if done.returncode:
-        raise StackError(f"Spark does not answer a query: {done.stderr.strip().splitlines()[-1:]}")
+    try:
+        subprocess.run(
+            command, env=environment, cwd=CHECKOUT, check=True, timeout=_WARMUP_SECONDS, capture_output=True, text=True
+        )
+    except subprocess.CalledProcessError as error:
+        raise StackError(f"Spark does not answer a query: {error.stderr.strip()[-2000:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"Spark does not answer a query within {_WARMUP_SECONDS} s; its log is in logs/spark.log") from error
 
 
 SERVICE = Service("spark", ("spark",), _programs, _check, _prepare, _provision, seconds=120)

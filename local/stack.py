@@ -97,11 +97,14 @@ class Stack:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked(self.directory):
+            was_up = self._supervisor.is_up()
+            if not was_up:
+                self._supervisor.kill_leftovers()  # of a supervisord that was killed; they would hold the ports
             before = {name for name, state in self._supervisor.states().items() if state.running}
             try:
                 self._start([_SERVICES[name] for name in ALL if name in services], before)
             except BaseException:
-                self._undo(before)
+                self._undo(before, was_up)
                 raise
 
     def stop(self) -> None:
@@ -154,8 +157,6 @@ class Stack:
         return config
 
     def _start(self, services: Sequence[Service], before: set[str]) -> None:
-        if not before:
-            self._supervisor.kill_leftovers()  # they may hold the ports
         config = self._with_ports(load_config(self.directory), [service.name for service in services], before)
         config.save()
         write_connections(config)
@@ -218,9 +219,9 @@ class Stack:
         lines = path.read_text(errors="replace").splitlines()[-_LOG_LINES:] if path.exists() else []
         return "\n".join([f"last lines of {path}:", *(f"  {line}" for line in lines)])
 
-    def _undo(self, before: set[str]) -> None:
+    def _undo(self, before: set[str], was_up: bool) -> None:
         with _undisturbed():
-            if not before:
+            if not was_up:
                 self._supervisor.shutdown()
                 return
             for name, state in self._supervisor.states().items():

@@ -124,7 +124,6 @@ class Supervisor:
         if self.is_up():
             self._reload()
             return
-        self.kill_leftovers()
         self.logs.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._conf)]
         environment = clean_environment() | {MARKER: str(self.directory)}
