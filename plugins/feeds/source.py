@@ -120,7 +120,7 @@ class PinnedSource:
         """
         data = self._drive.read_range(self.revision, start, end)
         now = self._drive.get_revision(self.revision.file_id)
-        if now.revision_id != self.revision.revision_id:
+        if (now.revision_id, now.md5, now.size) != (self.revision.revision_id, self.revision.md5, self.revision.size):
             raise SourceMovedError(
                 f"{self.revision.name} was replaced on Drive while it was read: revision {self.revision.revision_id} became "
                 f"{now.revision_id}; nothing of this read was used, the next try continues with the new revision"

@@ -1,0 +1,265 @@
+"""Run the pipeline on given files, in the stack's Airflow, until all of them is done: ``make run``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from feeds.errors import FeedError
+from feeds.ledger import Ledger, Row
+from feeds.settings import FeedSettings
+from local.airflow_api import AirflowApi, AirflowError
+from local.config import Addresses, StackError
+from local.drive_standin.tree import DriveTree
+from local.outputs import download_outputs
+from local.progress import Display, display
+from local.stack import Stack
+from local.summary import print_summary
+
+_POLL_SECONDS = 0.25
+
+
+class RunError(RuntimeError):
+    """The run cannot go on; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What ``make run`` is asked to do.
+
+    Attributes
+    ----------
+    transactions, importance
+        The files.
+    out
+        Folder for the results; it stands for the feed.
+    settings
+        Settings of the feed that were named.
+    first, last
+        Bounds of the chunks to land and apply.
+    """
+
+    transactions: Path
+    importance: Path
+    out: Path
+    settings: dict[str, Any]
+    first: int | None = None
+    last: int | None = None
+
+
+def run(request: RunRequest, stack: Stack) -> None:
+    """Run a feed in a stack that is up, bring its files to ``out``, and print what came of it.
+
+    Raises
+    ------
+    RunError
+        A run in Airflow failed, or the request does not fit the feed; the message is the reason.
+    """
+    addresses = stack.addresses
+    with psycopg.connect(addresses.ledger_dsn, autocommit=True) as connection:
+        ledger = Ledger(connection)
+        ledger.apply_schema()
+        feed = _feed_of(request.out, ledger)
+        conf = _put_on_drive(request, addresses, feed)
+        api = AirflowApi(addresses)
+        api.wait_for_dag()
+        started = datetime.now(UTC)
+        with display(request.last) as shown:
+            watch = _Watch(ledger, api, feed, shown, started)
+            if request.first is None and request.last is None:
+                _run_to_the_end(watch, conf)
+            else:
+                _run_range(watch, conf, request)
+        files = download_outputs(addresses, feed, request.out)
+        print_summary(ledger, feed, started, request.out, files)
+
+
+def _feed_of(out: Path, ledger: Ledger) -> str:
+    """Name of the feed that ``out`` stands for; a new one when the folder is new."""
+    marker = out / ".feed.json"
+    if marker.exists():
+        feed = str(json.loads(marker.read_text())["feed"])
+        if ledger.row("select_progress", feed=feed) is None and any(out.glob("*/*/*.csv")):
+            raise RunError(
+                f"{out} holds results of feed {feed}, which this stack does not know (was its .stack folder deleted?): "
+                "choose another OUT"
+            )
+        return feed
+    out.mkdir(parents=True, exist_ok=True)
+    name = re.sub("[^a-z0-9]+", "-", out.name.lower()).strip("-")[:40] or "feed"
+    feed = f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    marker.write_text(json.dumps({"feed": feed}) + "\n")
+    return feed
+
+
+def _put_on_drive(request: RunRequest, addresses: Addresses, feed: str) -> dict[str, Any]:
+    """Show the files on the Drive stand-in, in a folder of their own; give the run's configuration."""
+    folder = addresses.drive_root / feed
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, file in (("transactions.csv", request.transactions), ("CustomerImportance.csv", request.importance)):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.resolve())
+    folder_id = next(node.id for node in DriveTree(addresses.drive_root).nodes() if node.path == folder)
+    return {"feed": feed, "folder_id": folder_id, **request.settings}
+
+
+class _Watch:
+    """Follows a feed in the ledger and in Airflow."""
+
+    def __init__(self, ledger: Ledger, api: AirflowApi, feed: str, shown: Display, since: datetime) -> None:
+        self._ledger, self._feed, self._shown, self._since = ledger, feed, shown, since
+        self.api = api
+
+    def progress(self) -> Row | None:
+        """Look how far the feed is, and show it."""
+        progress = self._ledger.row("select_progress", feed=self._feed)
+        self._shown.show(progress)
+        return progress
+
+    def trigger_and_wait(self, conf: dict[str, Any]) -> Row:
+        """Trigger a run and wait for its end."""
+        run_id = self.api.trigger(conf)
+        while (state := self.api.state(run_id)) not in ("success", "failed"):
+            self.progress()
+            time.sleep(_POLL_SECONDS)
+        progress = self.progress()
+        if state == "failed" or progress is None:
+            raise RunError(self.api.reason(run_id))
+        return progress
+
+    def refuse_failed_runs(self) -> None:
+        """Raise when a run of the feed has failed."""
+        if run_id := self.api.failed_run(self._feed, self._since):
+            raise RunError(self.api.reason(run_id))
+
+
+def _run_to_the_end(watch: _Watch, conf: dict[str, Any]) -> None:
+    """Start the feed, and let scheduled runs carry it on until it is exhausted and every detection is in a file."""
+    watch.api.unpause()
+    progress: Row | None = watch.trigger_and_wait(conf)
+    while progress is None or not _done(progress):
+        if progress is not None and progress["failures"]:
+            watch.refuse_failed_runs()
+        time.sleep(_POLL_SECONDS)
+        progress = watch.progress()
+
+
+def _done(progress: Row) -> bool:
+    applied = progress["landed_to_end"] and progress["applied"] == progress["landed"]
+    return bool(applied and progress["reserved"] == progress["detections"] and not progress["unconfirmed"])
+
+
+def _run_range(watch: _Watch, conf: dict[str, Any], request: RunRequest) -> None:
+    """Trigger runs for the range: one when all of it is due, else one whenever another chunk has come due."""
+    watch.api.unpause()
+    paced = FeedSettings.parse(request.settings).interval_seconds > 0
+    progress = watch.progress()
+    while True:
+        due = _due(progress, paced)
+        last = request.last if due is None else due if request.last is None else min(due, request.last)
+        bounds = {name: value for name, value in (("first_chunk", request.first), ("last_chunk", last)) if value is not None}
+        # Until the range's first chunk is due there is nothing to trigger; a gap, if there is one, is for the run to name.
+        if request.first is None or last is None or last >= request.first:
+            progress = watch.trigger_and_wait(conf | bounds)
+            if _range_done(progress, request):
+                return
+        while progress is not None and (_due(progress, paced) or 0) <= progress["landed"]:
+            time.sleep(_POLL_SECONDS)
+            progress = watch.progress()
+
+
+def _due(progress: Row | None, paced: bool) -> int | None:
+    """Chunks due by now; ``None``: all."""
+    if progress is None:
+        return 1 if paced else None
+    return None if progress["due"] is None else int(progress["due"])
+
+
+def _range_done(progress: Row, request: RunRequest) -> bool:
+    if progress["landed_to_end"] and progress["applied"] == progress["landed"]:
+        return True
+    return request.last is not None and progress["applied"] >= request.last
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if arguments.settings:
+        try:
+            given = json.loads(arguments.settings.read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(f"SETTINGS {arguments.settings}: {error}") from error
+        if not isinstance(given, dict):
+            raise RunError(f'SETTINGS {arguments.settings}: a JSON object is expected, for example {{"chunk_size": 10000}}')
+    if arguments.interval is not None:
+        given["interval_seconds"] = arguments.interval
+    named = FeedSettings.parse(given).as_json()
+    return {name: named[name] for name in given}
+
+
+def _file(name: str, path: Path) -> Path:
+    if not path.is_file():
+        raise RunError(f"{name} {path}: no such file")
+    return path
+
+
+def main() -> int:
+    """Command line of ``make run``."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--transactions", type=Path, required=True, help="CSV file of transactions")
+    parser.add_argument("--importance", type=Path, required=True, help="CSV file with Source, Target, Weight, typeTrans")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; a new one is a new feed")
+    parser.add_argument("--settings", type=Path, help="JSON object with settings of the feed")
+    parser.add_argument("--interval", help="seconds between chunks: 1 is the real pace, 0 lands all at once")
+    parser.add_argument("--first", type=int, help="first chunk to land and apply")
+    parser.add_argument("--last", type=int, help="last chunk to land and apply")
+    arguments = parser.parse_args()
+    return reported(lambda: _main(arguments))
+
+
+def _main(arguments: argparse.Namespace) -> None:
+    for name, bound in (("FIRST", arguments.first), ("LAST", arguments.last)):
+        if bound is not None and bound < 1:
+            raise RunError(f"{name} is {bound}; chunks are numbered from 1")
+    request = RunRequest(
+        transactions=_file("TRANSACTIONS", arguments.transactions),
+        importance=_file("IMPORTANCE", arguments.importance),
+        out=arguments.out,
+        settings=_settings(arguments),
+        first=arguments.first,
+        last=arguments.last,
+    )
+    with Stack(say=lambda line: print(line, flush=True)).running() as stack:
+        run(request, stack)
+
+
+def reported(action: Any) -> int:
+    """Run a command; give its exit status, with the reason as the last line when it fails."""
+    try:
+        action()
+    except (RunError, FeedError, StackError, AirflowError) as error:
+        reason = str(error)
+    except (httpx.HTTPError, psycopg.Error, OSError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    else:
+        return 0
+    sys.stdout.flush()
+    print(f"failed: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
