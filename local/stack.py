@@ -1,8 +1,8 @@
 """The embedded stack: real services on this machine, started in order, checked, and stopped without a trace.
 
-    stack = Stack(Path(".stack"))
-    with stack.running():
-        print(stack.addresses.airflow_url)
+stack = Stack(Path(".stack"))
+with stack.running():
+print(stack.addresses.airflow_url)
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from local import azurite, drive, minilake, postgres, spark
-from local.config import CHECKOUT, Addresses, StackConfig, StackError, default_directory, load_config, locked
+import httpx
+
+from local import airflow_service, azurite, drive, minilake, postgres, spark
+from local.config import Addresses, StackConfig, StackError, default_directory, load_config, locked
 from local.connections import write_connections
 from local.ports import DEFAULT_AIRFLOW_PORT, pick_airflow_port, pick_ports
 from local.services import Service
 from local.supervision import Program, ProgramState, Supervisor, clean_environment
 
 _SERVICES: Mapping[str, Service] = {
-    s.name: s for s in (postgres.SERVICE, azurite.SERVICE, drive.SERVICE, spark.SERVICE, minilake.SERVICE)
+    s.name: s
+    for s in (postgres.SERVICE, azurite.SERVICE, drive.SERVICE, spark.SERVICE, minilake.SERVICE, airflow_service.SERVICE)
 }
 ALL = tuple(_SERVICES)
 """All services, in the order in which they start."""
 
+# What uses a service ends before it; the others end together.
+_STOP_ORDER = [
+    _SERVICES["airflow"].program_names,
+    [name for service in _SERVICES.values() if service.name not in ("airflow", "postgres") for name in service.program_names],
+]
 _POLL_SECONDS = 0.1
 _LOG_LINES = 15
 
@@ -87,6 +95,20 @@ class Stack:
         """
         return self._config().addresses
 
+    def airflow_env(self) -> dict[str, str]:
+        """Environment for commands such as ``airflow dags test``: the caller's ``PATH`` and the like, and this Airflow."""
+        return clean_environment() | airflow_service.airflow_environment(self._config())
+
+    def airflow_client(self) -> httpx.Client:
+        """Give a client of Airflow's REST API (``/api/v2``), logged in.
+
+        Raises
+        ------
+        httpx.HTTPError
+            Airflow does not answer.
+        """
+        return airflow_service.airflow_client(self._config())
+
     def start(self, services: Sequence[str] = ALL) -> None:
         """Start services and wait until each is healthy; those that run stay as they are.
 
@@ -112,7 +134,7 @@ class Stack:
         if not self.directory.exists():
             return
         with locked(self.directory), _undisturbed():
-            self._supervisor.shutdown()
+            self._supervisor.shutdown(_STOP_ORDER)
 
     def is_up(self, services: Sequence[str] = ALL) -> bool:
         """Say whether these services run and are healthy."""
@@ -165,10 +187,10 @@ class Stack:
         ready: set[str] = set()
         for service in services:
             for need in service.needs:
-                self._make_ready(_SERVICES[need], config, ready)
+                self._make_ready(_SERVICES[need], config, before, ready)
             self._launch(service, config, programs[service.name])
         for service in services:
-            self._make_ready(service, config, ready)
+            self._make_ready(service, config, before, ready)
 
     def _with_ports(self, config: StackConfig, services: Sequence[str], before: set[str]) -> StackConfig:
         """Keep the ports of what runs, check the others, and pick those that are missing or taken."""
@@ -191,21 +213,22 @@ class Stack:
         for program in programs:
             self._supervisor.start(program.name)
 
-    def _make_ready(self, service: Service, config: StackConfig, ready: set[str]) -> None:
+    def _make_ready(self, service: Service, config: StackConfig, before: set[str], ready: set[str]) -> None:
         if service.name in ready:
             return
         started = time.monotonic()
         self._wait(service, config, started + service.seconds)
-        service.provision(config)
         ready.add(service.name)
-        self._say(f"{service.name} is ready ({time.monotonic() - started:.1f} s)")
+        if not before >= set(service.program_names):
+            service.provision(config)
+            self._say(f"{service.name} is ready ({time.monotonic() - started:.1f} s)")
 
     def _wait(self, service: Service, config: StackConfig, deadline: float) -> None:
         while True:
             try:
                 service.check(config)
                 return
-            except Exception as error:  # noqa: BLE001 -- whatever a client raises means: not healthy yet
+            except Exception as error:
                 problem = error
             states = self._supervisor.states()
             ended = [name for name in service.program_names if name in states and states[name].state == "FATAL"]
@@ -222,7 +245,7 @@ class Stack:
     def _undo(self, before: set[str], was_up: bool) -> None:
         with _undisturbed():
             if not was_up:
-                self._supervisor.shutdown()
+                self._supervisor.shutdown(_STOP_ORDER)
                 return
             for name, state in self._supervisor.states().items():
                 if state.running and name not in before:
@@ -234,7 +257,7 @@ def _healthy(service: Service, config: StackConfig, states: Mapping[str, Program
         return False
     try:
         service.check(config)
-    except Exception:  # noqa: BLE001 -- whatever a client raises means: not healthy
+    except Exception:
         return False
     return True
 

@@ -159,17 +159,36 @@ class Supervisor:
         """Log file of a program."""
         return self.logs / f"{name}.log"
 
-    def shutdown(self) -> None:
-        """Stop all programs, then supervisord, and kill whatever is left of them."""
+    def shutdown(self, order: Sequence[Sequence[str]] = ()) -> None:
+        """Stop all programs, then supervisord, and kill whatever is left of them.
+
+        Parameters
+        ----------
+        order
+            Programs to stop together, group after group, before the others.
+        """
         tree: list[psutil.Process] = []
         with contextlib.suppress(*_UNREACHABLE, psutil.Error, xmlrpc.client.Fault):
             supervisord = psutil.Process(int(str(self._rpc().getPID())))
             # Some processes rename themselves over their environment; so remember the tree as well.
             tree = [supervisord, *supervisord.children(recursive=True)]
+            for group in order:
+                self._stop_together(group)
             self._rpc().shutdown()
             psutil.wait_procs([supervisord], timeout=_STOP_SECONDS)
         _kill(tree)
         self.kill_leftovers()
+
+    def _stop_together(self, names: Sequence[str]) -> None:
+        for name in names:
+            with contextlib.suppress(xmlrpc.client.Fault):  # it does not run
+                self._rpc().stopProcess(name, False)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            states = self.states()
+            if not any(states[name].pid for name in names if name in states):
+                return
+            time.sleep(0.05)
 
     def kill_leftovers(self) -> None:
         """Kill every process that carries this stack's mark."""
