@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError, ResourceNotModifiedError
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError, ResourceNotModifiedError
 from azure.storage.blob import ContainerClient
+
 from feeds.blob_names import chunk_blob
 
 _THREADS = 4
@@ -72,8 +73,8 @@ def _mirror_blob(container: ContainerClient, mirror: Path, name: str) -> None:
     try:
         download = container.download_blob(name, **unless)
         content = download.readall()
-    except ResourceNotModifiedError:
-        return
+    except (ResourceNotModifiedError, ResourceModifiedError):
+        return  # a 304; which of the two the SDK makes of it depends on the server's error code
     except ResourceNotFoundError:
         path.unlink(missing_ok=True)
         etag_path.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Which feed a run without a name takes, and when: the statement behind the head of the DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from feeds.blobs import Blobs
+from feeds.drive import DriveHook
+from feeds.landing import land
+from feeds.ledger import Ledger
+
+from tests.conftest import FeedFiles
+from tests.integration.test_commit_and_export import applied
+from tests.integration.test_landing import HEADER, rows
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def paced(connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: Callable[..., FeedFiles]) -> str:
+    """Give a followed feed of three chunks, an hour apart, of which the first has landed and is applied."""
+    feed = make_feed("paced", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100, interval_seconds=3600))
+    applied(connection, ledger, "paced", 1, detections=0)
+    return "paced"
+
+
+def due(ledger: Ledger) -> str | None:
+    row = ledger.row("select_due_feed", recheck_seconds=600)
+    return None if row is None else str(row["feed"])
+
+
+def test_nothing_is_due_before_the_next_chunk(ledger: Ledger, paced: str) -> None:
+    assert due(ledger) is None
+
+
+def test_the_next_chunk(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    assert due(ledger) == paced
+
+
+def test_a_landed_chunk_that_is_not_applied(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.batch set applied_at = null")
+    assert due(ledger) == paced
+
+
+def test_a_detection_that_lingers(connection: Connection, ledger: Ledger, paced: str) -> None:
+    insert = "insert into ledger.detection select feed_id, 'PatId2', 'M1', 'C1', 'CHILD', 1, 1, batch_id, now() - %s::interval"
+    connection.execute(f"{insert} from ledger.batch", ["59 seconds"])
+    assert due(ledger) is None
+    connection.execute("update ledger.detection set detected_at = now() - interval '61 seconds'")
+    assert due(ledger) == paced
+
+
+def test_a_reserved_file_that_is_not_confirmed(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("insert into ledger.detection_file select feed_id, 1, 1, 1, 'detections/x' from ledger.feed")
+    assert due(ledger) == paced
+
+
+def test_the_end_of_the_source_is_looked_at_again(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set exhausted_size = source_size")
+    assert due(ledger) is None
+    connection.execute("update ledger.feed set checked_at = now() - interval '601 seconds'")
+    assert due(ledger) == paced
+
+
+def test_a_feed_that_nobody_follows(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour', followed = false")
+    assert due(ledger) is None
+
+
+def test_a_failed_feed_is_left_alone_for_a_while(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    for seconds in (10, 20, 40):
+        ledger.run("record_failure", feed=paced)
+        held = connection.execute("select extract(epoch from hold_until - now()) from ledger.feed").fetchone()
+        assert held is not None
+        assert seconds - 5 < held[0] <= seconds
+    assert due(ledger) is None
+    ledger.run("record_success", feed=paced)
+    assert due(ledger) == paced
