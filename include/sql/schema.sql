@@ -1,7 +1,13 @@
 -- The ledger: which feed, chunk, batch, detection and file exists, and how far each has got. It is the only truth.
--- Idempotent: the first task of every run applies it. Bytes and rows live in Blob Storage, never here.
+-- Idempotent: the first task of a run applies it when the file has changed. Bytes and rows live in Blob Storage, never here.
 
 create schema if not exists ledger;
+
+-- Which text of this file has been applied: the last row.
+create table if not exists ledger.applied_schema (
+    applied_at timestamptz not null default now(),
+    sha256     text        not null
+);
 
 -- One transactions file being processed, with its settings, its start and the Drive revision that it is pinned to.
 create table if not exists ledger.feed (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -57,10 +58,20 @@ class Ledger:
             yield
 
     def apply_schema(self) -> None:
-        """Create what is missing of the schema; harmless when nothing is."""
-        with self._connection.transaction():
+        """Apply ``schema.sql`` unless exactly this text of it is in force."""
+        wanted = hashlib.sha256(statement("schema").encode()).hexdigest()
+        if self._schema() == wanted:
+            return
+        with self.transaction():
             self.run("lock_schema")
-            self.run("schema")
+            if self._schema() != wanted:
+                self.run("schema")
+                self.run("insert_schema", sha256=wanted)
+
+    def _schema(self) -> str | None:
+        there = self.row("has_schema")
+        applied = self.row("select_schema") if there and there["there"] else None
+        return None if applied is None else str(applied["sha256"])
 
 
 def _bound(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
