@@ -14,13 +14,13 @@ from typing import Any
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from azure.storage.blob import ContainerClient
+
 from feeds.blobs import Blobs, storage_url
 from feeds.detection import job_arguments, open_batch
 from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger, statement
-
 from local.config import Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from tests.conftest import CHECKOUT, FeedFiles

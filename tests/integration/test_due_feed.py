@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from feeds.landing import land
 from feeds.ledger import Ledger
-
 from tests.conftest import FeedFiles
 from tests.integration.test_commit_and_export import applied
 from tests.integration.test_landing import HEADER, rows

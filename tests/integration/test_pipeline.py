@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
-
 from local.config import Addresses
 from local.generate import generate
 from tests import reference
@@ -102,7 +102,6 @@ def test_two_feeds_in_one_ledger_do_not_see_each_other(
 def test_a_job_that_is_run_twice_counts_once(pipeline: Pipeline, make_feed: MakeFeed, small: tuple[Path, Path]) -> None:
     from feeds.detection import open_batch
     from feeds.landing import land
-
     from tests.integration.pipeline import commit
 
     transactions, importance = small
