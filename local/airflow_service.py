@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _PROGRAMS = {
     "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_DAG_SECONDS = 60
 _TIMEOUT = httpx.Timeout(30)
 
 
@@ -96,6 +98,29 @@ def airflow_client(config: StackConfig) -> httpx.Client:
     return httpx.Client(base_url=f"{addresses.airflow_url}/api/v2", headers=headers, timeout=_TIMEOUT, trust_env=False)
 
 
+def unpause_dag(client: httpx.Client) -> None:
+    """Wait until the DAG is loaded, and let it run.
+
+    Raises
+    ------
+    StackError
+        It cannot be imported, or is not there after a minute.
+    """
+    deadline = time.monotonic() + _DAG_SECONDS
+    while True:
+        answer = client.patch(f"/dags/{DAG_ID}", json={"is_paused": False})
+        if answer.is_success:
+            return
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+        errors = client.get("/importErrors").raise_for_status().json()["import_errors"]
+        if errors:
+            raise StackError("\n".join(f"{e['filename']} cannot be imported:\n{e['stack_trace']}" for e in errors))
+        if time.monotonic() > deadline:
+            raise StackError(f"Airflow does not load the DAG {DAG_ID} within {_DAG_SECONDS} s; see the dag-processor's log")
+        time.sleep(0.5)
+
+
 def _password_file(config: StackConfig) -> Path:
     return config.directory / "airflow" / "passwords.json"
 
@@ -121,8 +146,14 @@ def _migrate(config: StackConfig, stamp: Path) -> None:
 
 
 def _has_tables(config: StackConfig) -> bool:
-    login = {"user": "airflow", "password": config.passwords["airflow_db"], "dbname": "airflow"}
-    with psycopg.connect(host="127.0.0.1", port=config.ports["postgres"], connect_timeout=5, **login) as connection:
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=config.ports["postgres"],
+        user="airflow",
+        password=config.passwords["airflow_db"],
+        dbname="airflow",
+        connect_timeout=5,
+    ) as connection:
         return connection.execute("select to_regclass('dag_run') is not null").fetchone() == (True,)
 
 

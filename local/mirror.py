@@ -69,9 +69,9 @@ def _mirror_blob(container: ContainerClient, mirror: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     etag_path = path.with_name(f".{path.name}.etag")  # Spark skips names that start with a dot
     known = etag_path.read_text() if etag_path.exists() and path.exists() else None
-    unless = {"etag": known, "match_condition": MatchConditions.IfModified} if known else {}
+    condition = MatchConditions.IfModified if known else None
     try:
-        download = container.download_blob(name, **unless)
+        download = container.download_blob(name, etag=known, match_condition=condition)
         content = download.readall()
     except (ResourceNotModifiedError, ResourceModifiedError):
         return  # a 304; which of the two the SDK makes of it depends on the server's error code

@@ -1,0 +1,65 @@
+# `make` or `make help` explains the targets. Every target sets up what it needs first; a second run sets up nothing again.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+STAMP_PYTHON := .venv/requirements.stamp
+STAMP_NODE := node_modules/packages.stamp
+MAKEFLAGS += --no-print-directory
+
+# A caller's own Airflow, Spark or Python settings must not change what runs here.
+unexport $(filter AIRFLOW_HOME AIRFLOW\_\_% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run up down status test lint lock system
+
+help: ## Show this help
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: system $(STAMP_NODE) ## Install what is missing: .venv, node_modules, and with apt (as root) Java and the JDBC driver
+
+demo: setup ## Generate a feed, run the pipeline on it in Airflow until it is exhausted, show the result; files in out/demo/
+	@$(PYTHON) -m local.demo
+
+run: setup ## Run given files: TRANSACTIONS=t.csv IMPORTANCE=i.csv OUT=dir [SETTINGS=s.json] [INTERVAL=0] [FIRST=1] [LAST=9]
+	@$(PYTHON) -m local.run \
+		$${TRANSACTIONS:+--transactions "$$TRANSACTIONS"} $${IMPORTANCE:+--importance "$$IMPORTANCE"} $${OUT:+--out "$$OUT"} \
+		$${SETTINGS:+--settings "$$SETTINGS"} $${INTERVAL:+--interval "$$INTERVAL"} \
+		$${FIRST:+--first "$$FIRST"} $${LAST:+--last "$$LAST"}
+
+up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
+	@$(PYTHON) -m local up
+
+down: ## Stop the stack; its data stay in .stack/
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; fi
+
+status: ## Show every program of the stack; fails when the stack is not up
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local status; else echo "the stack is not up"; exit 1; fi
+
+test: setup ## Run all tests, layer by layer; the first layer that fails stops
+	@for layer in unit dags integration e2e; do \
+		compgen -G "tests/$$layer/test_*.py" >/dev/null || continue; \
+		echo "== tests/$$layer"; \
+		$(PYTHON) -m pytest tests/$$layer || exit 1; \
+	done
+
+lint: setup ## Check style (ruff) and types (mypy)
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+lock: $(STAMP_PYTHON) ## Compile the requirements again, for every supported Python; pins stay where they still fit
+	@$(LOCK) requirements.in --output-file requirements.txt >/dev/null
+	@$(LOCK) requirements-local.in --constraint requirements.txt --output-file requirements-local.txt >/dev/null
+
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+system:
+	@local/setup.sh system
+
+$(STAMP_PYTHON): requirements-local.txt | system
+	@local/setup.sh python
+	@touch $@
+
+$(STAMP_NODE): package-lock.json $(STAMP_PYTHON)
+	@local/setup.sh node
+	@touch $@
