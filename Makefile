@@ -7,7 +7,7 @@ STAMP_NODE := node_modules/packages.stamp
 MAKEFLAGS += --no-print-directory
 
 # A caller's own Airflow, Spark or Python settings must not change what runs here.
-unexport $(filter AIRFLOW_HOME AIRFLOW\_\_% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
+unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run up down status test lint lock system

@@ -37,8 +37,8 @@ def _prepare(config: StackConfig) -> None:
 def _programs(config: StackConfig) -> list[Program]:
     data = config.directory / "azurite"
     command = [
-        str(_node()), str(_SCRIPT), "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]), "--location", str(data),
-        "--disableTelemetry", "--silent", "--skipApiVersionCheck",
+        str(_node()), str(_SCRIPT), "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]),
+        "--location", str(data), "--disableTelemetry", "--silent", "--skipApiVersionCheck",
     ]  # fmt: skip
     account = {"AZURITE_ACCOUNTS": f"{BLOB_ACCOUNT}:{config.passwords['blob_key']}"}
     return [Program("azurite", command, data, account)]
