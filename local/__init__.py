@@ -1,7 +1,16 @@
 """The embedded stack: real services on one machine, the generator, and the commands that run the pipeline on them."""
 
+import logging
+import os
 import sys
 from pathlib import Path
 
-# Airflow puts plugins/ on the path of its own processes; the commands here use the same modules.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
+# Airflow puts plugins/ on the path of its own processes; the commands here use the same modules. Importing airflow makes its
+# home folder, which must not be the user's.
+sys.path.append(str(_CHECKOUT / "plugins"))
+os.environ["AIRFLOW_HOME"] = os.path.join(os.environ.get("STACK_DIR") or _CHECKOUT / ".stack", "airflow")  # noqa: PTH118
+
+# One line per request of the Azure SDK would bury what a person wants to read.
+logging.getLogger("azure").setLevel(logging.WARNING)

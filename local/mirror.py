@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError, ResourceNotModifiedError
@@ -69,9 +70,10 @@ def _mirror_blob(container: ContainerClient, mirror: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     etag_path = path.with_name(f".{path.name}.etag")  # Spark skips names that start with a dot
     known = etag_path.read_text() if etag_path.exists() and path.exists() else None
-    condition = MatchConditions.IfModified if known else None
+    # Both or neither: the SDK hands an `etag` without a condition on to the transport, which refuses it.
+    unless: dict[str, Any] = {"etag": known, "match_condition": MatchConditions.IfModified} if known else {}
     try:
-        download = container.download_blob(name, etag=known, match_condition=condition)
+        download = container.download_blob(name, **unless)
         content = download.readall()
     except (ResourceNotModifiedError, ResourceModifiedError):
         return  # a 304; which of the two the SDK makes of it depends on the server's error code
