@@ -30,7 +30,7 @@ from detectors.batch import Batch
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import landed_chunks, verify_checksums, verify_rows
 from detectors.staging import Staging, jdbc_options
-from detectors.transactions import read_chunks, totals
+from detectors.transactions import increments, read_chunks, totals
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -88,7 +88,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     with step("detections staged") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
         batch = Batch(
-            increments=totals(transactions, "merchant", "customer", "chunk"),
+            increments=increments(transactions),
             pairs=staging.read("touched_pair"),
             merchants=staging.read("touched_merchant"),
             weighted_customers=staging.read("upgrade_pair"),

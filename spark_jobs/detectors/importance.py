@@ -8,11 +8,11 @@ from pyspark.sql import functions as F
 
 from detectors.errors import InputError
 from detectors.staging import Staging
-from detectors.transactions import CSV_OPTIONS, clean
+from detectors.transactions import CSV_OPTIONS
 
 _NEEDED = ("Source", "Target", "Weight", "typeTrans")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
-_MAX_ID_BYTES = 256  # landing rejects transactions with longer ones, and PostgreSQL could not index them
+_MAX_ID_BYTES = 256  # landing rejects transactions with longer ones
 
 
 def read_importance(spark: SparkSession, path: str) -> DataFrame:
@@ -28,7 +28,7 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
     Returns
     -------
     DataFrame
-        ``customer, merchant, type, weight``: ``weight`` is ``decimal(30,18)``, and null in a row that cannot be used.
+        ``customer, merchant, type, weight``: ``weight`` is ``decimal(30,18)``, and null where it is unreadable.
 
     Raises
     ------
@@ -47,15 +47,14 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
         raise InputError(f"importance file {path} lacks the column {', '.join(missing)}; its header has {found}")
     # By position: names from a file may hold any character.
     rows = rows.toDF(*(f"c{position}" for position in range(len(header))))
-    text = {name: F.coalesce(clean(F.btrim(f"c{header.index(name)}", F.lit("\r"))), F.lit("")) for name in _NEEDED}
-    usable = text["Weight"].rlike(_NUMBER)
-    for name in ("Source", "Target"):
-        usable &= (F.octet_length(text[name]) <= _MAX_ID_BYTES) & ~F.contains(text[name], F.lit("\0"))
+    customer, merchant, weight, kind = (
+        F.coalesce(F.btrim(f"c{header.index(name)}", F.lit(" '\r")), F.lit("")) for name in _NEEDED
+    )
     return rows.select(
-        text["Source"].alias("customer"),
-        text["Target"].alias("merchant"),
-        text["typeTrans"].alias("type"),
-        F.when(usable, text["Weight"].try_cast("decimal(30,18)")).alias("weight"),
+        customer.alias("customer"),
+        merchant.alias("merchant"),
+        kind.alias("type"),
+        F.when(weight.rlike(_NUMBER), weight.try_cast("decimal(30,18)")).alias("weight"),
     )
 
 
@@ -76,7 +75,11 @@ def weights(importance: DataFrame, weight_scope: str) -> DataFrame:
     known = importance.where(F.col("weight").isNotNull())
     if weight_scope == "customer":
         known = _mean(known, "customer", "type").withColumn("merchant", F.lit(""))
-    return _mean(known, "merchant", "customer").withColumn("weight", F.round("weight", 12).cast("decimal(38,12)"))
+    means = _mean(known, "merchant", "customer").withColumn("weight", F.round("weight", 12).cast("decimal(38,12)"))
+    # Ids that landing rejects have no transactions, and PostgreSQL could not keep them.
+    for name in ("merchant", "customer"):
+        means = means.where((F.octet_length(name) <= _MAX_ID_BYTES) & ~F.contains(F.col(name), F.lit("\0")))
+    return means
 
 
 def _mean(rows: DataFrame, *keys: str) -> DataFrame:
@@ -112,4 +115,4 @@ def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) ->
     rows, used = observed.get["rows"], observed.get["used"]
     if not used:
         raise InputError(f"the importance file has no usable row ({rows} rows, none with a readable Weight)")
-    return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight or over-long id)"]
+    return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight)"]
