@@ -1,0 +1,191 @@
+"""What every DAG and task of ours has, and how ``transaction_patterns`` is wired."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.databricks.operators.databricks import DatabricksJobRunLink, DatabricksSubmitRunOperator
+from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+from airflow.sdk import DAG
+from airflow.sdk.definitions.xcom_arg import XComArg
+
+from feeds import detection, errors, tasks, work
+from feeds.ledger import SQL_FOLDER
+
+CHAIN = [
+    "wait_for_work",
+    "land_chunks",
+    "open_batch",
+    "chunks_landed",
+    "detect_patterns",
+    "commit_batch",
+    "export_detections",
+]
+
+
+def test_a_dag_says_whose_it_is(dag: DAG) -> None:
+    assert dag.tags
+    assert {task.owner for task in dag.tasks} == {"data-engineering"}
+
+
+def test_the_page_begins_with_its_title(dag: DAG, serialized: Any) -> None:
+    assert dag.doc_md is not None
+    assert dag.doc_md.lstrip().startswith("# Transaction patterns\n\n")
+    assert serialized.doc_md == dag.doc_md
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["**To start a feed**", "**To backfill**", "**What is normal.**", "**When a task fails**", "Worry when\n"],
+)
+def test_the_page_tells_an_operator(dag: DAG, section: str) -> None:
+    assert section in (dag.doc_md or "")
+
+
+def test_the_page_names_what_exists(dag: DAG) -> None:
+    page = dag.doc_md or ""
+    (picture,) = re.findall(r"^\w+(?: > \w+)+$", page, re.MULTILINE)
+    assert picture.split(" > ") == CHAIN
+    assert set(re.findall(r"`(\w+)`", page)) <= set(dag.task_ids)
+    assert all(issubclass(getattr(errors, name), errors.FeedError) for name in re.findall(r"\*(\w+Error)\*", page))
+    assert f"*{DatabricksJobRunLink.name}*" in page
+    for name in re.findall(r"\*([a-z_]+)\*", page):
+        assert name in dag.params
+    assert dag.params.get_param("feed").schema["title"] in re.findall(r"\*(\w+)\*", page)
+
+
+def test_runs_follow_each_other(dag: DAG, serialized: Any) -> None:
+    assert str(dag.schedule) == "@continuous"
+    assert type(serialized.timetable).__name__ == "ContinuousTimetable"
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+
+
+@pytest.mark.parametrize("task_id", CHAIN)
+def test_a_task_is_tried_again_and_says_when_it_failed(dag: DAG, task_id: str) -> None:
+    task = _task(dag, task_id)
+    assert task.retries == 3
+    assert task.retry_delay == timedelta(seconds=5)
+    assert task.retry_exponential_backoff == 2
+    assert task.max_retry_delay == timedelta(minutes=5)
+    assert task.execution_timeout == timedelta(hours=1)
+    assert tasks.record_failure in _as_list(task.on_failure_callback)
+
+
+def test_the_tasks_are_wired_as_a_chain(dag: DAG) -> None:
+    assert [task.task_id for task in dag.topological_sort()] == CHAIN
+    assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
+        "wait_for_work": ["export_detections", "land_chunks", "open_batch"],
+        "land_chunks": ["export_detections", "open_batch"],
+        "open_batch": ["chunks_landed", "commit_batch"],
+        "chunks_landed": ["detect_patterns"],
+        "detect_patterns": ["commit_batch"],
+        "commit_batch": ["export_detections"],
+        "export_detections": [],
+    }
+
+
+def test_only_the_export_runs_when_detection_is_skipped(dag: DAG) -> None:
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks}
+    assert rules.pop("export_detections") == "none_failed_min_one_success"
+    assert set(rules.values()) == {"all_success"}
+
+
+def test_the_providers_own_operators_are_used(dag: DAG) -> None:
+    assert type(_task(dag, "chunks_landed")) is WasbBlobSensor
+    assert type(_task(dag, "detect_patterns")) is DatabricksSubmitRunOperator
+    assert type(_task(dag, "commit_batch")) is SQLExecuteQueryOperator
+    assert type(_task(dag, "wait_for_work")) is work.DueFeedSensor
+    for task_id in ("land_chunks", "open_batch", "export_detections"):
+        assert _task(dag, task_id).python_callable is getattr(tasks, task_id)
+
+
+def test_connections_are_named_as_everywhere(dag: DAG) -> None:
+    assert _task(dag, "chunks_landed").wasb_conn_id == "blob"
+    assert _task(dag, "detect_patterns").databricks_conn_id == "databricks"
+    assert _task(dag, "commit_batch").conn_id == "ledger"
+
+
+def test_detection_waits_in_place_and_its_run_is_described_at_every_try(dag: DAG) -> None:
+    task = _task(dag, "detect_patterns")
+    assert task.deferrable is False
+    assert task.durable is True
+    assert task.polling_period_seconds == 1
+    assert task.json is detection.detection_run
+    assert "json" in task.template_fields
+    assert task.execution_timeout == timedelta(seconds=detection.RUN_TIMEOUT_SECONDS)
+    assert detection.record_failed_run in _as_list(task.on_retry_callback)
+    assert _as_list(task.on_failure_callback)[0] is detection.record_failed_run
+
+
+def test_waiting_for_a_blob_costs_no_worker(dag: DAG) -> None:
+    task = _task(dag, "chunks_landed")
+    assert task.deferrable is True
+    assert task.timeout < task.execution_timeout.total_seconds()
+
+
+def test_commit_is_one_transaction(dag: DAG) -> None:
+    task = _task(dag, "commit_batch")
+    assert task.split_statements is True
+    assert task.autocommit is False
+
+
+def test_assets_are_published_by_what_makes_them(dag: DAG) -> None:
+    assert {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks if task.outlets} == {
+        "land_chunks": ["transaction_patterns.chunks"],
+        "commit_batch": ["transaction_patterns.state"],
+        "export_detections": ["transaction_patterns.detection_files"],
+    }
+
+
+def test_templates_refer_to_what_exists(dag: DAG) -> None:
+    open_batch_returns = set(re.findall(r'^        "(\w+)":', inspect.getsource(tasks.open_batch), re.MULTILINE))
+    for task in dag.tasks:
+        for field in task.template_fields:
+            for value in _leaves(getattr(task, field)):
+                if isinstance(value, str):
+                    assert set(re.findall(r"params\.(\w+)", value)) <= set(dag.params), (task.task_id, field)
+                elif isinstance(value, XComArg):
+                    ((upstream, key),) = ((source.task_id, name) for source, name in value.iter_references())
+                    known = {"return_value"} | (open_batch_returns if upstream == "open_batch" else set())
+                    assert key in known, (task.task_id, field)
+
+
+def test_no_reference_hides_in_a_field_that_is_not_rendered(dag: DAG) -> None:
+    for task in dag.tasks:
+        for name, value in vars(task).items():
+            if name not in task.template_fields and not name.startswith("_"):
+                assert not [leaf for leaf in _leaves(value) if isinstance(leaf, XComArg)], (task.task_id, name)
+
+
+def test_the_commit_is_the_file_in_include_sql(dag: DAG) -> None:
+    """Parsing has put the file's text in the place of its name. It is rendered before it runs, which must not change it."""
+    source = _task(dag, "commit_batch").sql
+    assert source == (SQL_FOLDER / "commit_batch.sql").read_text()
+    assert dag.get_template_env().from_string(source).render() == source.rstrip("\n")
+
+
+def _task(dag: DAG, task_id: str) -> Any:
+    """The operator, whose own attributes are not those of all."""
+    return dag.get_task(task_id)
+
+
+def _as_list(callbacks: Any) -> list[Any]:
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
