@@ -63,7 +63,6 @@ install_python() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
         --requirement <(sed -n '/^uv==/,/[^\\]$/p' requirements-local.txt)
     .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python requirements-local.txt
-    .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true # the first start is not the slow one
 }
 
 install_node() {
