@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyspark.sql import Observation, SparkSession
@@ -28,8 +26,9 @@ sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent
 from detectors import DETECTORS, detect_all
 from detectors.batch import Batch
 from detectors.importance import read_importance, stage_weights
-from detectors.landed import landed_chunks, verify_checksums, verify_rows
+from detectors.landed import landed_blobs, verify_checksums, verify_rows
 from detectors.staging import Staging, jdbc_options
+from detectors.steps import reason_last, step
 from detectors.transactions import increments, read_chunks, totals
 
 
@@ -50,34 +49,26 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@contextmanager
-def step(name: str) -> Iterator[list[str]]:
-    """Print a line when a step is done: its name, its seconds, and what the step adds to the list."""
-    started = time.monotonic()
-    facts: list[str] = []
-    yield facts
-    print(f"{name}: {time.monotonic() - started:.2f} s{''.join(f', {fact}' for fact in facts)}", flush=True)
-
-
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
     """Stage one batch, in the order: verify all inputs, stage totals, detect, mark the staging complete."""
     importance = None
     if args.importance:
         with step("importance header read"):
             importance = read_importance(spark, f"{args.storage_url.rstrip('/')}/{args.importance}")
-    with step("chunks verified") as facts:
-        chunks = landed_chunks(staging, args.feed, args.first_chunk, args.last_chunk, args.storage_url)
-        verify_checksums(spark, chunks)
-        facts.append(f"{len(chunks)} chunks")
+    with step("blobs verified") as facts:
+        names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
+        landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
+        verify_checksums(spark, landed.blobs)
+        facts.append(f"{len(landed.chunks)} chunks")
     if importance is not None:
         with step("weights staged") as facts:
             facts.extend(stage_weights(staging, importance, args.weight_scope))
 
-    transactions = read_chunks(spark, [c.path for c in chunks], args.columns)
+    transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)
     with step("rows counted") as facts:
         counts = transactions.groupBy("chunk").agg(F.count(F.lit(1)).alias("transactions"))
         counted = {row.chunk: row.transactions for row in counts.collect()}
-        verify_rows(chunks, counted)
+        verify_rows(landed.chunks, counted)
         staging.write("staged_chunk", spark.createDataFrame(sorted(counted.items()), "chunk int, transactions long"))
         facts.append(f"{sum(counted.values())} transactions")
     with step("totals staged") as facts:
@@ -108,10 +99,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     staging_id = uuid.uuid4().hex
     chunks = f"chunks {args.first_chunk} to {args.last_chunk}"
     print(f"feed {args.feed}, batch {args.batch_id}, {chunks}, staging {staging_id}", flush=True)
-    with step("session"):
-        spark = SparkSession.builder.getOrCreate()
-    with step("batch staged"):
-        run(spark, Staging(spark, options, args.batch_id, staging_id), args)
+    with reason_last():
+        with step("session"):
+            spark = SparkSession.builder.getOrCreate()
+        with step("batch staged"):
+            run(spark, Staging(spark, options, args.batch_id, staging_id), args)
 
 
 if __name__ == "__main__":

@@ -8,4 +8,8 @@ class InputError(Exception):
 
 
 class ChunkError(Exception):
-    """A landed chunk is missing, was altered, or does not hold as many rows as the ledger says."""
+    """A landed blob is missing, was altered, or does not hold as many rows as the ledger says."""
+
+
+class JobError(Exception):
+    """Spark, or what it reaches, has failed; a retry may help."""

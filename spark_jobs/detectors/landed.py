@@ -1,4 +1,4 @@
-"""The landed chunks of a batch: what the ledger says of them, and whether the blobs still hold it."""
+"""The landed blobs of a batch: what the ledger says of them, and whether they still hold it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,50 @@ _REPAIR = "Landing can repair it from Drive."
 
 
 @dataclass(frozen=True)
-class LandedChunk:
-    """What the ledger says of a landed chunk."""
+class LandedBlob:
+    """What the ledger says of a landed blob.
 
-    chunk: int
+    Attributes
+    ----------
+    what
+        What it holds, in words.
+    path
+        Where Spark reads it.
+    blob_name
+        Its name in Blob Storage.
+    sha256
+        Of its bytes, in hexadecimal.
+    """
+
+    what: str
     path: str
     blob_name: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class LandedChunk(LandedBlob):
+    """What the ledger says of a landed chunk; ``rows`` counts those in the blob."""
+
+    chunk: int
     rows: int
 
 
-def landed_chunks(staging: Staging, feed: str, first_chunk: int, last_chunk: int, storage_url: str) -> list[LandedChunk]:
-    """Read from the ledger which blobs hold a batch, in chunk order.
+@dataclass(frozen=True)
+class Landed:
+    """The landed blobs that a batch needs: its chunks in order, and the importance file unless the ledger has the weights."""
+
+    chunks: Sequence[LandedChunk]
+    importance: LandedBlob | None
+
+    @property
+    def blobs(self) -> list[LandedBlob]:
+        """All of them."""
+        return [*self.chunks, *([self.importance] if self.importance else [])]
+
+
+def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: int, importance: str, storage_url: str) -> Landed:
+    """Read from the ledger which blobs a batch needs.
 
     Parameters
     ----------
@@ -37,31 +69,37 @@ def landed_chunks(staging: Staging, feed: str, first_chunk: int, last_chunk: int
         Name of the feed.
     first_chunk, last_chunk
         The batch's chunks, both included.
+    importance
+        Name of the importance file's blob, or empty.
     storage_url
         What comes before a blob's name in its path.
 
     Raises
     ------
     ChunkError
-        A chunk has not landed.
+        The feed is unknown, or a chunk has not landed.
     """
-    feed_id = staging.ledger("feed").where(F.col("feed") == feed).select("feed_id").collect()
-    if not feed_id:
+    feeds = staging.ledger("feed").where(F.col("feed") == feed).select("feed_id", "importance_sha256").collect()
+    if not feeds:
         raise ChunkError(f"feed {feed} is not in the ledger")
-    found = (
+    rows = (
         staging.ledger("chunk")
-        .where((F.col("feed_id") == feed_id[0].feed_id) & F.col("chunk").between(first_chunk, last_chunk))
+        .where((F.col("feed_id") == feeds[0].feed_id) & F.col("chunk").between(first_chunk, last_chunk))
         .select("chunk", "blob_name", "blob_sha256", "landed_rows")
         .collect()
     )
     root = storage_url.rstrip("/")
-    chunks = [LandedChunk(c, f"{root}/{name}", name, sha256, rows) for c, name, sha256, rows in sorted(found)]
+    chunks = [
+        LandedChunk(f"chunk {chunk}", f"{root}/{name}", name, sha256, chunk, count) for chunk, name, sha256, count in sorted(rows)
+    ]
     if missing := sorted(set(range(first_chunk, last_chunk + 1)) - {c.chunk for c in chunks}):
         raise ChunkError(f"feed {feed}: chunk {missing[0]} has not landed ({len(missing)} of the batch have not)")
-    return chunks
+    sha256 = feeds[0].importance_sha256
+    file = LandedBlob("importance file", f"{root}/{importance}", importance, sha256) if importance and sha256 else None
+    return Landed(chunks, file)
 
 
-def verify_checksums(spark: SparkSession, chunks: Sequence[LandedChunk]) -> None:
+def verify_checksums(spark: SparkSession, blobs: Sequence[LandedBlob]) -> None:
     """Compare the SHA-256 of every blob with the ledger's, all in one action.
 
     Raises
@@ -69,20 +107,20 @@ def verify_checksums(spark: SparkSession, chunks: Sequence[LandedChunk]) -> None
     ChunkError
         A blob is missing or was altered.
     """
-    files = spark.read.format("binaryFile").load([c.path for c in chunks])
+    files = spark.read.format("binaryFile").load([b.path for b in blobs])
     try:
         rows = files.select("path", F.sha2("content", 256).alias("sha256")).collect()
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":
             raise
-        lost = [c for c in chunks if c.blob_name in str(error)]
-        named = "; ".join(f"chunk {c.chunk}: blob {c.blob_name} does not exist, its SHA-256 was {c.sha256}" for c in lost)
-        raise ChunkError(f"{named or error}. {_REPAIR}") from error
-    actual = {row.path.rpartition("/")[2]: row.sha256 for row in rows}
+        # Spark names the first one only.
+        lost = [f"{b.what}: blob {b.blob_name} does not exist, its SHA-256 was {b.sha256}" for b in blobs if b.path in str(error)]
+        raise ChunkError(f"{'; '.join(lost) or error}. {_REPAIR}") from error
+    actual = {_file_name(row.path): row.sha256 for row in rows}
     altered = [
-        f"chunk {c.chunk}: blob {c.blob_name} was altered: its SHA-256 is {sha256}, the ledger has {c.sha256}"
-        for c in chunks
-        if (sha256 := actual[c.path.rpartition("/")[2]]) != c.sha256
+        f"{b.what}: blob {b.blob_name} was altered: its SHA-256 is {actual.get(_file_name(b.path))}, the ledger has {b.sha256}"
+        for b in blobs
+        if actual.get(_file_name(b.path)) != b.sha256
     ]
     if altered:
         raise ChunkError(f"{'; '.join(altered)}. {_REPAIR}")
@@ -97,9 +135,13 @@ def verify_rows(chunks: Iterable[LandedChunk], counted: Mapping[int, int]) -> No
         They differ: landing and Spark do not split the bytes alike, which no repair of the blob can mend.
     """
     wrong = [
-        f"chunk {c.chunk}: Spark reads {counted.get(c.chunk, 0)} rows in blob {c.blob_name}, {c.rows} have landed"
+        f"{c.what}: Spark reads {counted.get(c.chunk, 0)} rows in blob {c.blob_name}, {c.rows} have landed"
         for c in chunks
         if counted.get(c.chunk, 0) != c.rows
     ]
     if wrong:
         raise ChunkError("; ".join(wrong))
+
+
+def _file_name(path: str) -> str:
+    return path.rpartition("/")[2]
