@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -55,9 +56,10 @@ def _user() -> str | None:
 
 
 def _run(arguments: list[str], what: str) -> None:
-    done = subprocess.run(
-        arguments, user=_user(), env=clean_environment(), capture_output=True, text=True, check=False, cwd="/"
-    )
+    user = _user()
+    # Without root's groups as well: permissions must be those that the server will have.
+    account: dict[str, Any] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+    done = subprocess.run(arguments, env=clean_environment(), capture_output=True, text=True, check=False, cwd="/", **account)
     if done.returncode:
         raise StackError(f"{what} failed: {done.stderr.strip() or done.stdout.strip()}")
 
