@@ -27,7 +27,7 @@ from detectors import DETECTORS, detect_all
 from detectors.batch import Batch
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import landed_blobs, verify_checksums, verify_rows
-from detectors.staging import Staging, jdbc_options
+from detectors.staging import Staging, jdbc_options, observed
 from detectors.steps import reason_last, step
 from detectors.transactions import increments, read_chunks, totals
 
@@ -72,10 +72,10 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         staging.write("staged_chunk", spark.createDataFrame(sorted(counted.items()), "chunk int, transactions long"))
         facts.append(f"{sum(counted.values())} transactions")
     with step("totals staged") as facts:
-        observed = Observation()
+        observation = Observation()
         pairs = totals(transactions, "merchant", "customer")
-        staging.write("staged_pair", pairs.observe(observed, F.count(F.lit(1)).alias("pairs")))
-        facts.append(f"{observed.get['pairs']} pairs touched")
+        staging.write("staged_pair", pairs.observe(observation, F.count(F.lit(1)).alias("pairs")))
+        facts.append(f"{observed(observation, 'pairs')} pairs touched")
     with step("detections staged") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
         batch = Batch(
@@ -84,10 +84,10 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
             merchants=staging.read("touched_merchant"),
             weighted_customers=staging.read("upgrade_pair"),
         )
-        observed = Observation()
+        observation = Observation()
         per_pattern = [F.count_if(F.col("pattern_id") == d.PATTERN_ID).alias(d.PATTERN_ID) for d in DETECTORS]
-        staging.write("staged_detection", detect_all(batch, vars(args)).observe(observed, *per_pattern))
-        facts.extend(f"{pattern} {found}" for pattern, found in observed.get.items())
+        staging.write("staged_detection", detect_all(batch, vars(args)).observe(observation, *per_pattern))
+        facts.extend(f"{d.PATTERN_ID} {observed(observation, d.PATTERN_ID)}" for d in DETECTORS)
     with step("staging complete"):
         staging.complete()
 

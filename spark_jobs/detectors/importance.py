@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from detectors.errors import InputError
-from detectors.staging import Staging
+from detectors.staging import Staging, observed
 from detectors.transactions import CSV_OPTIONS
 
 _NEEDED = ("Source", "Target", "Weight", "typeTrans")
@@ -50,7 +50,8 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
     customer, merchant, weight, kind = (
         F.coalesce(F.btrim(f"c{header.index(name)}", F.lit(" '\r")), F.lit("")) for name in _NEEDED
     )
-    return rows.select(
+    # A blank line that ends in CR LF comes as a row of one empty field.
+    return rows.where((customer != "") | (merchant != "") | (weight != "") | (kind != "")).select(
         customer.alias("customer"),
         merchant.alias("merchant"),
         kind.alias("type"),
@@ -109,10 +110,10 @@ def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) ->
     InputError
         No row can be used: PatId1 would silently find nothing.
     """
-    observed = Observation()
-    counted = importance.observe(observed, F.count(F.lit(1)).alias("rows"), F.count("weight").alias("used"))
+    observation = Observation()
+    counted = importance.observe(observation, F.count(F.lit(1)).alias("rows"), F.count("weight").alias("used"))
     staging.write("staged_weight", weights(counted, weight_scope))
-    rows, used = observed.get["rows"], observed.get["used"]
+    rows, used = observed(observation, "rows"), observed(observation, "used")
     if not used:
-        raise InputError(f"the importance file has no usable row ({rows} rows, none with a readable Weight)")
+        raise InputError("the importance file has no row with a readable Weight")
     return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight)"]

@@ -113,9 +113,10 @@ def verify_checksums(spark: SparkSession, blobs: Sequence[LandedBlob]) -> None:
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":
             raise
-        # Spark names the first one only.
-        lost = [f"{b.what}: blob {b.blob_name} does not exist, its SHA-256 was {b.sha256}" for b in blobs if b.path in str(error)]
-        raise ChunkError(f"{'; '.join(lost) or error}. {_REPAIR}") from error
+        message = str(error).splitlines()[0]  # it names one blob, the first that Spark missed
+        lost = [b for b in blobs if b.blob_name in message]
+        named = [f"{b.what}: blob {b.blob_name} does not exist, the ledger has its SHA-256 {b.sha256}" for b in lost]
+        raise ChunkError(f"{'; '.join(named) or message}. {_REPAIR}") from error
     actual = {_file_name(row.path): row.sha256 for row in rows}
     altered = [
         f"{b.what}: blob {b.blob_name} was altered: its SHA-256 is {actual.get(_file_name(b.path))}, the ledger has {b.sha256}"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from detectors.errors import InputError
@@ -32,6 +32,11 @@ def jdbc_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         raise InputError(f"the environment lacks {', '.join(missing)}: the job reaches the ledger with them")
     options = {option: environment[name] for option, name in _ENVIRONMENT.items()}
     return {**options, "driver": "org.postgresql.Driver"}
+
+
+def observed(observation: Observation, name: str) -> int:
+    """Give an observed number; Spark observes nothing in a plan that it finds to be empty while it runs."""
+    return int(observation.get.get(name, 0))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,197 @@
+"""The detectors on Spark Connect against the reference: random feeds, and every way to group their chunks into batches.
+
+Rules hold within one merchant. So many feeds, each with several groupings, go through Spark at once: every (feed, batch) gets
+merchants of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+
+from detectors import DETECTORS, detect_all
+from detectors.batch import Batch
+from detectors.child import detect as detect_children
+from detectors.transactions import increments
+from local.config import Addresses
+from tests import reference
+from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
+from tests.integration.spark_feed import twelve_places
+
+SCHEMAS = {
+    "transactions": "chunk int, customer string, merchant string, gender string, amount decimal(15,2)",
+    "pairs": "merchant string, customer string, transactions long, amount decimal(24,2), seen_female boolean, seen_male boolean",
+    "merchants": "merchant string, transactions long, female long, male long",
+    "weighted_customers": "merchant string, customer string, transactions long, weight decimal(38,12)",
+}
+"""What the batch's chunks give, and as what JDBC reads the views."""
+
+Found = tuple[int, str, str, str, str]
+
+
+@pytest.fixture(scope="module")
+def spark(spark_services: Addresses) -> SparkSession:
+    return SparkSession.builder.remote(spark_services.spark_remote).getOrCreate()
+
+
+@dataclass
+class Tables:
+    """Rows of what a batch consists of, for many batches at once."""
+
+    rules: Mapping[str, Any]
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
+
+    def add(self, case: str, rows: list[Row], importance: list[Row], first: int, last: int) -> None:
+        """Add the batch of chunks ``first`` to ``last`` of a feed; its merchants are called ``case/...``."""
+        size = self.rules["chunk_size"]
+        before = reference.state([HEADER, *rows[: (first - 1) * size]])
+        inside = list(enumerate(rows))[(first - 1) * size : last * size]
+        cleaned = [(index // size + 1, *(row[HEADER.index(name)].strip("'") for name in COLUMNS)) for index, row in inside]
+        touched = {(merchant, customer) for _, customer, merchant, _, _ in cleaned}
+        merchants = {merchant for merchant, _ in touched}
+        weights = reference.read_importance([IMPORTANCE_HEADER, *importance])
+        for chunk, customer, merchant, gender, amount in cleaned:
+            self.rows["transactions"].append((chunk, customer, f"{case}/{merchant}", gender.upper(), Decimal(amount)))
+        for (merchant, customer), total in before.pairs.items():
+            if (merchant, customer) in touched:
+                self.rows["pairs"].append((f"{case}/{merchant}", customer, *total))
+        for merchant in merchants:
+            total_before = before.merchants.get(merchant, (0, 0, 0))
+            self.rows["merchants"].append((f"{case}/{merchant}", *total_before))
+        for merchant, customer in touched | set(before.pairs):
+            if merchant in merchants and (merchant, customer) in weights:
+                count = before.pairs[merchant, customer].transactions if (merchant, customer) in before.pairs else 0
+                weight = twelve_places(weights[merchant, customer])
+                self.rows["weighted_customers"].append((f"{case}/{merchant}", customer, count, weight))
+
+    def batch(self, spark: SparkSession) -> Batch:
+        """Give all batches as one."""
+        frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
+        return Batch(increments(frames.pop("transactions")), **frames)
+
+
+COLUMNS = ("customer", "merchant", "gender", "amount")
+
+# Few values, so that ties, turns of gender and thresholds are met all the time.
+transaction = st.builds(
+    buy,
+    customer=st.sampled_from("abcdefg"),
+    merchant=st.sampled_from(["M1", "M1", "M2"]),
+    amount=st.sampled_from(["0", "9.99", "10.00", "10.01", "30.00"]),
+    gender=st.sampled_from(["F", "M", "F", "M", "f", "U"]),
+)
+weight = st.builds(
+    weigh,
+    customer=st.sampled_from("abcdefgh"),
+    weight=st.sampled_from(["1", "1.0", "2", "0.3", "-1", "x"]),
+    merchant=st.sampled_from(["M1", "M2"]),
+)
+feeds = st.lists(
+    st.tuples(st.lists(transaction, min_size=1, max_size=40), st.lists(weight, max_size=30)), min_size=20, max_size=40
+)
+rules = st.fixed_dictionaries(
+    {
+        "chunk_size": st.integers(1, 7),
+        "upgrade_percent": st.sampled_from([0, 10, 34, 50, 100]),
+        "upgrade_min_transactions": st.integers(0, 12),
+        "child_min_transactions": st.integers(1, 4),
+        "child_max_average": st.sampled_from([Decimal(10), Decimal("10.005"), Decimal(25)]),
+        "dei_min_female": st.integers(0, 2),
+    }
+)
+
+
+def groupings(chunks: int) -> Iterator[list[tuple[int, int]]]:
+    """Give batches (first, last): all chunks in one, one chunk each, and pairs."""
+    yield [(1, chunks)]
+    yield [(chunk, chunk) for chunk in range(1, chunks + 1)]
+    yield [(first, min(first + 1, chunks)) for first in range(1, chunks + 1, 2)]
+
+
+@settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(feeds=feeds, rules=rules)
+def test_grouping_does_not_matter(spark: SparkSession, feeds: list[tuple[list[Row], list[Row]]], rules: dict[str, Any]) -> None:
+    tables = Tables(rules)
+    for number, (rows, importance) in enumerate(feeds):
+        for grouping, batches in enumerate(groupings(-(-len(rows) // rules["chunk_size"]))):
+            for first, last in batches:
+                tables.add(f"{number}/{grouping}/{first}", rows, importance, first, last)
+
+    first_found: dict[tuple[int, int], dict[tuple[str, ...], int]] = {}
+    for chunk, *what, merchant, customer in detect_all(tables.batch(spark), rules).collect():
+        number, grouping, _, name = merchant.split("/")
+        found = first_found.setdefault((int(number), int(grouping)), {})
+        key = (*what, name, customer)
+        found[key] = min(chunk, found.get(key, chunk))  # the commit leaves out what an earlier batch has detected
+
+    for number, (rows, importance) in enumerate(feeds):
+        expected = {
+            (d.pattern_id, d.action_type, d.merchant, d.customer): d.chunk
+            for d in reference.detect([HEADER, *rows], [IMPORTANCE_HEADER, *importance], rules)
+        }
+        for grouping in range(3):
+            assert first_found.get((number, grouping), {}) == expected
+
+
+def found_in(spark: SparkSession, rows: list[Row], importance: list[Row], **rules: Any) -> list[Found]:
+    """Detect in one batch of one-row chunks, with rules that find nothing unless given."""
+    silent = {
+        "chunk_size": 1,
+        "upgrade_percent": 10,
+        "upgrade_min_transactions": 10**9,
+        "child_min_transactions": 10**9,
+        "child_max_average": Decimal(23),
+        "dei_min_female": 10**9,
+    }
+    tables = Tables(silent | rules)
+    tables.add("x", rows, importance, 1, len(rows))
+    found = detect_all(tables.batch(spark), silent | rules).collect()
+    return sorted((chunk, pattern, action, merchant.removeprefix("x/"), who) for chunk, pattern, action, merchant, who in found)
+
+
+def test_upgrade_by_hand(spark: SparkSession) -> None:
+    # Over 3 transactions from chunk 4 on; a (2) and b (2) share the first rank by transactions, b and c weigh least.
+    rows = [buy("a"), buy("a"), buy("b"), buy("c"), buy("b"), buy("d"), buy("e"), buy("e"), buy("e")]
+    importance = [weigh("a", "9"), weigh("b", "1"), weigh("c", "1.00"), weigh("d", "5")]
+    assert found_in(spark, rows, importance, upgrade_min_transactions=3, upgrade_percent=0) == [
+        (5, "PatId1", "UPGRADE", "M1", "b")
+    ]
+
+
+def test_child_by_hand(spark: SparkSession) -> None:
+    # The average of a is 23 after three, below it after four; b is below it from its second on.
+    amounts = [("a", "23"), ("a", "23"), ("b", "1"), ("a", "23"), ("b", "0"), ("a", "22.99")]
+    rows = [buy(customer, amount=amount) for customer, amount in amounts]
+    assert found_in(spark, rows, [], child_min_transactions=2) == [
+        (5, "PatId2", "CHILD", "M1", "b"),
+        (6, "PatId2", "CHILD", "M1", "a"),
+    ]
+
+
+def test_dei_needed_by_hand(spark: SparkSession) -> None:
+    genders = [("a", "F"), ("b", "F"), ("p", "M"), ("q", "M"), ("a", "F"), ("c", "U"), ("b", "M"), ("c", "F"), ("r", "M")]
+    rows = [buy(customer, gender=gender) for customer, gender in genders]
+    # Two of each at chunk 4; b counts as neither from chunk 7 on, which leaves one; c makes it two again; r is the third man.
+    assert found_in(spark, rows, [], dei_min_female=1) == [(9, "PatId3", "DEI-NEEDED", "M1", "")]
+    assert found_in(spark, rows, [], dei_min_female=0) == [(7, "PatId3", "DEI-NEEDED", "M1", "")]
+
+
+def test_child_average_has_a_limit_of_digits(spark: SparkSession) -> None:
+    batch = Tables({}).batch(spark)
+    with pytest.raises(ValueError, match="more than 16 after it"):
+        detect_children(batch, child_min_transactions=1, child_max_average=Decimal("0.12345678901234567"))
+
+
+def test_patterns_are_those_of_the_exercise() -> None:
+    assert [(d.PATTERN_ID, d.ACTION_TYPE) for d in DETECTORS] == [
+        ("PatId1", "UPGRADE"),
+        ("PatId2", "CHILD"),
+        ("PatId3", "DEI-NEEDED"),
+    ]

@@ -1,0 +1,138 @@
+"""What Spark makes of the bytes of chunks and of CustomerImportance, compared with what they mean."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from detectors.importance import read_importance, weights
+from detectors.transactions import increments, read_chunks
+from local.config import Addresses
+from tests import reference
+from tests.integration.spark_feed import twelve_places
+
+
+@pytest.fixture(scope="module")
+def spark(spark_services: Addresses) -> SparkSession:
+    return SparkSession.builder.remote(spark_services.spark_remote).getOrCreate()
+
+
+COLUMNS = ["merchant", "note", "Customer", "customer", "gender", "amount"]
+
+
+def rows_of(spark: SparkSession, folder: Path, content: bytes, columns: list[str] = COLUMNS) -> list[tuple[object, ...]]:
+    (folder / "chunk-000007.csv").write_bytes(content)
+    read = read_chunks(spark, [f"{folder.as_uri()}/chunk-000007.csv"], columns)
+    return sorted(map(tuple, read.select("customer", "merchant", "gender", "amount", "chunk").collect()))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_quoting_line_ends_and_blank_lines(spark: SparkSession, tmp_path: Path, end: bytes) -> None:
+    lines = [
+        b"merchant,note,Customer,customer,gender,amount",
+        b"'M1','x',no,'C1','F',12.50",
+        b"",
+        b'" \'M,1\' ","two\nlines, and ""quotes""",no,"C\r\n2",m,"0.1"',
+        b"'M1',a\\,no,\" 'C''3' \",U,9999999999999.99",
+        b'M"4,# no comment,no, C 4 ,,7',
+    ]
+    # The header's line end differs from the rows' end: each is read for what it is.
+    content = lines[0] + b"\n" + end.join(lines[1:])
+    assert rows_of(spark, tmp_path, content) == sorted(
+        [
+            ("C1", "M1", "F", Decimal("12.50"), 7),
+            ("C\r\n2", "M,1", "M", Decimal("0.10"), 7),
+            ("C''3", "M1", "U", Decimal("9999999999999.99"), 7),
+            ("C 4", 'M"4', None, Decimal("7.00"), 7),
+        ]
+    )
+    assert len(rows_of(spark, tmp_path, content + end + end)) == 4
+
+
+def test_columns_are_found_wherever_they_are(spark: SparkSession, tmp_path: Path) -> None:
+    columns = ["amount", "gender", "merchant", "customer"]
+    content = b"amount,gender,merchant,customer\r\n1,f,M1,'C1'\r\n\r\n2.5,M,M1,\xc3\xa9\xf0\x9f\x98\x80\r\n"
+    assert rows_of(spark, tmp_path, content, columns) == [
+        ("C1", "M1", "F", Decimal("1.00"), 7),
+        ("é😀", "M1", "M", Decimal("2.50"), 7),
+    ]
+
+
+def test_increments_add_up_per_pair_and_chunk(spark: SparkSession) -> None:
+    rows = [
+        (1, "C1", "M1", "F", Decimal("0.10")),
+        (1, "C1", "M1", "M", Decimal("0.20")),
+        (2, "C1", "M1", "U", Decimal("9999999999999.99")),
+        (2, "C2", "M1", None, Decimal("1.00")),
+    ]
+    schema = "chunk int, customer string, merchant string, gender string, amount decimal(15,2)"
+    added = increments(spark.createDataFrame(rows, schema))
+    columns = ("customer", "chunk", "transactions", "amount", "seen_female", "seen_male")
+    assert sorted(map(tuple, added.select(*columns).collect())) == [
+        ("C1", 1, 2, Decimal("0.30"), True, True),
+        ("C1", 2, 1, Decimal("9999999999999.99"), False, False),
+        ("C2", 2, 1, Decimal("1.00"), False, False),
+    ]
+
+
+def weights_of(spark: SparkSession, file: Path, scope: str) -> dict[tuple[str, str], Decimal]:
+    found = weights(read_importance(spark, file.as_uri()), scope)
+    assert found.schema["weight"].dataType.simpleString() == "decimal(38,12)"
+    return {(row.merchant, row.customer): row.weight for row in found.collect()}
+
+
+@pytest.mark.parametrize("scope", ["customer_merchant", "customer"])
+def test_equal_means_tie(spark: SparkSession, tmp_path: Path, scope: str) -> None:
+    groups = {
+        "third": [("1", "a"), ("0", "a"), ("0", "a")],
+        "two sixths": [*[("1", "a")] * 2, *[("0", "a")] * 4],
+        "seven of 21": [*[("1", "a")] * 7, *[("0", "a")] * 14],
+        "third of two types": [("1", "a"), ("0", "a"), ("0", "a"), ("0.5", "b"), ("0.5", "b"), ("0", "b")],
+        "two thirds": [("2", "a"), ("0", "a"), ("0", "a")],
+        "huge": [("999999999999.99", "a")] * 3,
+        "tiny": [("0.000000000001", "a"), ("1e-12", "b")],
+        "negative": [("-1", "a"), ("0", "a"), ("0", "b")],
+        "float": [("0.30000000000000004", "a")],
+    }
+    lines = [f"{name},'M1',{weight},'{kind}',0" for name, rows in groups.items() for weight, kind in rows]
+    file = tmp_path / "importance.csv"
+    file.write_text("Source,Target,Weight,typeTrans,fraud\n" + "\n".join(lines))
+    found = weights_of(spark, file, scope)
+    exact = reference.read_importance(file, scope)
+    assert found == {key: twelve_places(weight) for key, weight in exact.items()}
+    merchant = "" if scope == "customer" else "M1"
+    assert found[merchant, "third"] == found[merchant, "two sixths"] == found[merchant, "seven of 21"]
+    assert found[merchant, "third"] == found[merchant, "third of two types"] < found[merchant, "two thirds"]
+
+
+def test_mean_of_means_ties_with_the_whole_number(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "importance.csv"
+    # 1/3 and 2/3: neither has an end in decimals.
+    thirds = "".join(f"thirds,M,{weight},{kind},0\n" for kind, weights in (("a", "100"), ("b", "110")) for weight in weights)
+    file.write_text(f"Source,Target,Weight,typeTrans,fraud\n{thirds}half,M,0.5,a,0\n")
+    found = weights_of(spark, file, "customer")
+    assert found["", "thirds"] == found["", "half"] == Decimal("0.5")
+
+
+def test_importance_is_read_by_name_and_bad_weights_are_left_out(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "importance.csv"
+    file.write_bytes(
+        b"\xef\xbb\xbfWeight,'Target',\"typeTrans\",Source\r\n"
+        b"1.5,'M1','t',' C1 '\r\n\r\n"
+        b"+2,M1,t,C2\r\n"
+        b"1.50,M1,t,'C1'\r\n"
+        b"NaN,M1,t,C1\r\nInfinity,M1,t,C1\r\n1e99,M1,t,C1\r\n,M1,t,C1\r\n0x1,M1,t,C1\r\n12 000,M1,t,C1\r\n"
+        b"7\r\n"
+        b'3,"M,\n2",t,C3'
+    )
+    read = read_importance(spark, file.as_uri())
+    assert sorted(read.where("weight is null").select("customer").collect()) == [("C1",)] * 6
+    assert weights_of(spark, file, "customer_merchant") == {
+        ("M1", "C1"): Decimal("1.5"),
+        ("M1", "C2"): Decimal(2),
+        ("M,\n2", "C3"): Decimal(3),
+        ("", ""): Decimal(7),
+    }
