@@ -11,8 +11,8 @@ import httpx
 import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
-from feeds.blob_names import chunk_blob, importance_blob
 
+from feeds.blob_names import chunk_blob, importance_blob
 from local.config import JOB_FOLDER, Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from local.stack import Stack
