@@ -20,7 +20,7 @@ java_is_recent() {
 java_package() {
     local package
     for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
-        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+        if [[ $(apt-cache policy "$package" 2>/dev/null) =~ Candidate:\ [0-9] ]]; then
             echo "$package"
             return
         fi

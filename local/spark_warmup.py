@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession, Window
-from pyspark.sql import functions as F  # noqa: N812 -- the name that all of Spark's documentation uses
+from pyspark.sql import functions as F
 
 
 def main(directory: Path) -> None:

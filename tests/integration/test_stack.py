@@ -115,6 +115,18 @@ def test_services_can_be_added_to_a_stack_that_runs(directory: Path) -> None:
     assert processes_of(directory) == []
 
 
+def test_port_taken_while_the_rest_runs(directory: Path) -> None:
+    stack = Stack(directory)
+    stack.start(("drive",))
+    before = pids(stack)
+    port = next(line.port for line in stack.status() if line.service == "azurite")
+    with socket.create_server(("127.0.0.1", port)):
+        stack.start(("drive", "azurite"))
+        assert stack.is_up(("drive", "azurite"))
+    assert pids(stack)["drive"] == before["drive"]
+    assert f":{port}/" not in stack.addresses.blob_connection_string
+
+
 def test_failed_start_names_service_and_log_and_leaves_nothing(directory: Path) -> None:
     (directory / "postgres").mkdir(parents=True)
     (directory / "postgres" / "PG_VERSION").write_text("9.1\n")
