@@ -40,7 +40,7 @@ from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.sdk import Asset, dag, task
 
 from feeds import tasks
-from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run
+from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
 from feeds.params import trigger_params
 from feeds.work import DueFeedSensor
 
@@ -65,6 +65,7 @@ DETECTION_FILES = Asset("transaction_patterns.detection_files")
         "execution_timeout": timedelta(hours=1),
         "on_failure_callback": tasks.record_failure,
     },
+    description="Lands transactions from Drive in chunks, detects patterns on Databricks, writes detections to Blob Storage.",
     doc_md=__doc__,
     tags=["transactions", "patterns"],
 )
@@ -99,6 +100,8 @@ def transaction_patterns() -> None:
         parameters={"batch_id": batch["batch_id"]},
         split_statements=True,
         outlets=[STATE],
+        on_retry_callback=record_lost_staging,
+        on_failure_callback=[record_lost_staging, tasks.record_failure],
     )
     export = task(outlets=[DETECTION_FILES], trigger_rule="none_failed_min_one_success")(tasks.export_detections)(feed)
 

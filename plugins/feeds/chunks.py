@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from feeds.csv_lines import render_csv
 from feeds.records import Record, RecordSplitter, RowCheck
 from feeds.source import BLOCK_BYTES, Header, ReadRange
 
@@ -74,12 +73,8 @@ class Chunk:
 
     def rejects_csv(self) -> bytes:
         """Render the rejected rows as CSV: line number in the source, reason, the row as it stands there."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["line", "reason", "row"])
-        for line, reason, raw in self.rejects:
-            writer.writerow([line, reason, raw.decode(errors="backslashreplace").rstrip("\r\n")])
-        return text.getvalue().encode()
+        rows = ((line, reason, raw.decode(errors="backslashreplace").rstrip("\r\n")) for line, reason, raw in self.rejects)
+        return render_csv([("line", "reason", "row"), *rows])
 
 
 def cut_chunks(

@@ -186,3 +186,19 @@ def record_failed_run(context: Context) -> None:
                 generation=batch["generation"],
                 error=f"Databricks run {run_id}: {state.result_state} {state.state_message}",
             )
+
+
+def record_lost_staging(context: Context) -> None:
+    """Raise the batch's generation when a run succeeded but has left nothing to commit: a callback of the commit.
+
+    Otherwise Databricks would answer every submission of the batch with that same run.
+    """
+    with open_ledger() as ledger:
+        batch = ledger.row("select_lost_batch", batch_id=context["ti"].xcom_pull(task_ids="open_batch", key="batch_id"))
+        if batch is not None:
+            ledger.run(
+                "fail_batch",
+                batch_id=batch["batch_id"],
+                generation=batch["generation"],
+                error="its job succeeded, but its staging is gone",
+            )

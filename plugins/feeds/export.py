@@ -7,15 +7,14 @@ because the detections that it holds, their order and their times are in the led
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import logging
 from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from feeds.blob_names import detections_blob
+from feeds.csv_lines import render_csv
 from feeds.landing import BlobStore
 from feeds.ledger import Ledger, Row
 
@@ -91,21 +90,11 @@ def rows_due(waiting: Row, *, flush: bool) -> int:
 
 def render_file(rows: Iterable[Row]) -> bytes:
     """Render a detection file: CSV, UTF-8, one line per detection; what does not apply is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    for row in rows:
-        writer.writerow(
-            [
-                ist(row["started_at"]),
-                ist(row["detected_at"]),
-                row["pattern_id"],
-                row["action_type"],
-                row["customer"],
-                row["merchant"],
-            ]
-        )
-    return text.getvalue().encode()
+    lines = (
+        (ist(row["started_at"]), ist(row["detected_at"]), row["pattern_id"], row["action_type"], row["customer"], row["merchant"])
+        for row in rows
+    )
+    return render_csv([HEADER, *lines])
 
 
 def ist(moment: datetime) -> str:

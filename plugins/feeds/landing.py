@@ -14,17 +14,19 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.types.json import Jsonb
 
 from feeds.blob_names import chunk_blob, importance_blob, rejects_blob
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.drive import DriveHook
 from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError
 from feeds.ledger import Ledger, Row
 from feeds.settings import FeedSettings
 from feeds.source import BLOCK_BYTES, COLUMNS, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
+
+if TYPE_CHECKING:
+    from feeds.drive import DriveHook
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +161,10 @@ def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:
     """Pin the source's revision; a new one only when its landed part is what was landed."""
     revision = drive.get_revision(feed["transactions_file_id"])
     source = PinnedSource(drive, revision)
-    if revision.revision_id == feed["source_revision"]:
+    same_content = (revision.md5, revision.size) == (feed["source_md5"], feed["source_size"])
+    if same_content and revision.revision_id == feed["source_revision"]:
         return source
-    if (revision.md5, revision.size) != (feed["source_md5"], feed["source_size"]):
+    if not same_content:
         log.info("%s has a new revision; comparing its landed part, %s bytes", revision.name, f"{feed['position']:,}")
         chunks = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=1, last_chunk=feed["landed"])
         check_landed_part(source.read, feed, chunks, revision)

@@ -58,14 +58,15 @@ class Ledger:
             yield
 
     def apply_schema(self) -> None:
-        """Apply ``schema.sql`` unless exactly this text of it is in force."""
-        wanted = hashlib.sha256(statement("schema").encode()).hexdigest()
+        """Apply ``schema.sql`` and ``views.sql`` unless exactly this text of them is in force."""
+        wanted = hashlib.sha256((statement("schema") + statement("views")).encode()).hexdigest()
         if self._schema() == wanted:
             return
         with self.transaction():
             self.run("lock_schema")
             if self._schema() != wanted:
                 self.run("schema")
+                self.run("views")
                 self.run("insert_schema", sha256=wanted)
 
     def _schema(self) -> str | None:

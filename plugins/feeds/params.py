@@ -15,7 +15,7 @@ from feeds.settings import FeedSettings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-FEED_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"
+FEED_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$(?!\n)"
 
 
 def trigger_params() -> dict[str, Param]:
@@ -61,7 +61,7 @@ def trigger_params() -> dict[str, Param]:
             minimum=1,
             section="This run",
             description="Last chunk to land and apply, also before it is due. "
-            "Empty: what is due, and scheduled runs carry the feed on.",
+            "Both empty: what is due, and scheduled runs carry the feed on.",
         ),
         "flush": Param(
             False,
@@ -91,6 +91,9 @@ def feed_request(context: Context, feed: str) -> FeedRequest:
 def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) -> FeedRequest:
     """Combine the validated params of a run with the names that its configuration mentions.
 
+    Airflow's trigger form puts every field into the configuration, changed or not. So when all settings are there, only those
+    that differ from their defaults are taken as asked for.
+
     Raises
     ------
     FeedSettingsError
@@ -102,9 +105,12 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
     first, last = params["first_chunk"], params["last_chunk"]
     if first is not None and last is not None and first > last:
         raise FeedSettingsError(f"first_chunk {first} is behind last_chunk {last}")
+    defaults = FeedSettings().as_json()
+    from_form = all(name in conf for name in names)
+    asked = {name for name in names if name in conf and not (from_form and params[name] == defaults[name])}
     return FeedRequest(
         feed=feed,
-        settings={name: params[name] for name in names if name in conf},
+        settings={name: params[name] for name in names if name in asked},
         folder_id=params["folder_id"],
         transactions_file=params["transactions_file"],
         importance_file=params["importance_file"],

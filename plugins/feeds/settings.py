@@ -9,6 +9,10 @@ from typing import Any
 
 from feeds.errors import FeedSettingsError
 
+_DAY = 86_400
+_MANY = 1_000_000_000_000
+_MAX_DECIMALS = 6
+
 
 def _setting(default: Any, description: str, **schema: Any) -> Any:
     return field(default=default, metadata={"description": description, "schema": schema})
@@ -23,13 +27,17 @@ class FeedSettings:
 
     chunk_size: int = _setting(10_000, "Rows per chunk.", type="integer", minimum=1, maximum=1_000_000)
     interval_seconds: Decimal = _setting(
-        Decimal(1), "A chunk comes due this many seconds after the one before; 0: all at once.", type="number", minimum=0
+        Decimal(1),
+        "A chunk comes due this many seconds after the one before; 0: all at once.",
+        type="number",
+        minimum=0,
+        maximum=_DAY,
     )
     upgrade_percent: int = _setting(
         10, "PatId1: top percent by transactions, bottom percent by weight.", type="integer", minimum=0, maximum=100
     )
     upgrade_min_transactions: int = _setting(
-        50_000, "PatId1: the merchant has more transactions than this.", type="integer", minimum=0
+        50_000, "PatId1: the merchant has more transactions than this.", type="integer", minimum=0, maximum=_MANY
     )
     weight_scope: str = _setting(
         "customer_merchant",
@@ -38,13 +46,13 @@ class FeedSettings:
         enum=["customer_merchant", "customer"],
     )
     child_min_transactions: int = _setting(
-        80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1
+        80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1, maximum=_MANY
     )
     child_max_average: Decimal = _setting(Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0)
     dei_min_female: int = _setting(100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0)
     detections_per_file: int = _setting(50, "Detections per file.", type="integer", minimum=1, maximum=1_000_000)
     linger_seconds: Decimal = _setting(
-        Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0
+        Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0, maximum=_DAY
     )
     max_reject_percent: Decimal = _setting(
         Decimal(1), "A batch fails when more of a chunk's rows are rejected.", type="number", minimum=0, maximum=100
@@ -91,4 +99,6 @@ def _checked(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     if number < schema["minimum"] or number > schema.get("maximum", number):
         limit = f"at least {schema['minimum']}" + (f" and at most {schema['maximum']}" if "maximum" in schema else "")
         raise FeedSettingsError(f"{name} is {value}; it is {limit}")
+    if number != round(number, _MAX_DECIMALS):
+        raise FeedSettingsError(f"{name} is {value}; it has at most {_MAX_DECIMALS} decimals")
     return int(number) if schema["type"] == "integer" else number

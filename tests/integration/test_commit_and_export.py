@@ -144,6 +144,8 @@ def test_a_batch_without_complete_staging_is_refused(connection: Connection, led
     connection.execute("delete from ledger.staged_batch")
     with pytest.raises(psycopg.errors.RaiseException, match="has no complete staging"):
         commit(batch["batch_id"])
+    lost = ledger.row("select_lost_batch", batch_id=batch["batch_id"])
+    assert lost == {"batch_id": batch["batch_id"], "generation": 1}
 
 
 def test_a_job_that_counted_other_rows_is_refused(connection: Connection, ledger: Ledger, landed: str) -> None:

@@ -32,7 +32,8 @@ def rows(count: int, start: int = 0) -> bytes:
 
 def chunk_rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
     return connection.execute(
-        "select chunk, byte_start, byte_end, landed_rows, rejected_rows, source_sha256, blob_sha256 from ledger.chunk order by chunk"
+        "select chunk, byte_start, byte_end, landed_rows, rejected_rows, source_sha256, blob_sha256 "
+        "from ledger.chunk order by chunk"
     ).fetchall()
 
 

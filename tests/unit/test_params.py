@@ -36,6 +36,12 @@ def test_a_setting_counts_when_the_run_mentions_it(name: str, default: Any) -> N
     assert _request({"feed": "banksim", name: default}).settings == {name: default}
 
 
+def test_the_form_sends_every_field_and_only_what_was_changed_counts() -> None:
+    untouched = _params({}) | {"feed": "banksim", "flush": True}
+    assert _request(untouched).settings == {}
+    assert _request(untouched | {"chunk_size": 500}).settings == {"chunk_size": 500}
+
+
 def test_settings_are_taken_as_validated() -> None:
     params = _params({}) | {"chunk_size": 7}
     assert request_from(params, {"chunk_size": 7.0}, "banksim").settings == {"chunk_size": 7}

@@ -1,0 +1,116 @@
+-- Views and the one function of the ledger; applied after schema.sql, and like it idempotent.
+
+-- What a job reads of the state: only the keys that it has staged. Spark pushes the filter on batch_id and staging_id down.
+create or replace view ledger.touched_pair as
+select s.batch_id, s.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male
+from ledger.staged_pair s
+join ledger.batch b on b.batch_id = s.batch_id
+join ledger.pair_total p on p.feed_id = b.feed_id and p.merchant = s.merchant and p.customer = s.customer;
+
+-- Every merchant of the batch with its totals before it: zeros for one not seen before.
+create or replace view ledger.touched_merchant as
+select s.batch_id, s.staging_id, s.merchant, s.batch_transactions,
+       coalesce(m.transactions, 0) as transactions, coalesce(m.female, 0) as female, coalesce(m.male, 0) as male
+from (
+    select batch_id, staging_id, merchant, sum(transactions)::bigint as batch_transactions
+    from ledger.staged_pair
+    group by batch_id, staging_id, merchant
+) s
+join ledger.batch b on b.batch_id = s.batch_id
+left join ledger.merchant_total m on m.feed_id = b.feed_id and m.merchant = s.merchant;
+
+-- The customers to rank for PatId1: all that have a weight, of the merchants which the batch touches and which exceed the
+-- feed's upgrade_min_transactions by the batch's end. `transactions` is their number before the batch.
+create or replace view ledger.upgrade_pair as
+with hot as (
+    select t.batch_id, t.staging_id, t.merchant, b.feed_id
+    from ledger.touched_merchant t
+    join ledger.batch b on b.batch_id = t.batch_id
+    join ledger.feed f on f.feed_id = b.feed_id
+    where t.transactions + t.batch_transactions > f.upgrade_min_transactions
+), seen as (
+    select h.batch_id, h.staging_id, h.feed_id, p.merchant, p.customer, p.transactions
+    from hot h
+    join ledger.pair_total p on p.feed_id = h.feed_id and p.merchant = h.merchant
+    union all
+    select h.batch_id, h.staging_id, h.feed_id, s.merchant, s.customer, 0
+    from hot h
+    join ledger.staged_pair s on s.batch_id = h.batch_id and s.staging_id = h.staging_id and s.merchant = h.merchant
+    where not exists (
+        select from ledger.pair_total p where p.feed_id = h.feed_id and p.merchant = s.merchant and p.customer = s.customer
+    )
+)
+select s.batch_id, s.staging_id, s.merchant, s.customer, s.transactions, coalesce(w.weight, sw.weight) as weight
+from seen s
+join ledger.feed f on f.feed_id = s.feed_id
+left join ledger.weight w
+    on w.feed_id = s.feed_id and w.customer = s.customer
+    and w.merchant = case f.weight_scope when 'customer' then '' else s.merchant end
+left join ledger.staged_weight sw
+    on sw.batch_id = s.batch_id and sw.staging_id = s.staging_id and sw.customer = s.customer
+    and sw.merchant = case f.weight_scope when 'customer' then '' else s.merchant end
+where coalesce(w.weight, sw.weight) is not null;
+
+-- The batches that can be committed now, each with the one staging to take: the first complete one.
+create or replace view ledger.committable as
+select distinct on (b.batch_id) b.batch_id, b.feed_id, b.first_chunk, b.last_chunk, s.staging_id
+from ledger.batch b
+join ledger.staged_batch s on s.batch_id = b.batch_id
+where b.applied_at is null
+order by b.batch_id, s.staged_at, s.staging_id;
+
+-- How far each feed has got. Two index look-ups a feed, however long it has run.
+create or replace view ledger.feed_position as
+select f.feed_id, f.feed,
+       coalesce(c.chunk, 0) as landed,
+       coalesce(b.last_chunk, 0) as applied,
+       coalesce(c.byte_end, f.data_start) as position,
+       coalesce(c.end_line, f.data_line) as line,
+       (c.byte_end - c.byte_start)::float8 / nullif(c.landed_rows + c.rejected_rows, 0) as bytes_per_row,
+       f.exhausted_size is not distinct from f.source_size as landed_to_end,
+       f.started_at + coalesce(c.chunk, 0) * f.interval_seconds * interval '1 second' as next_due_at
+from ledger.feed f
+left join lateral (select * from ledger.chunk where feed_id = f.feed_id order by chunk desc limit 1) c on true
+left join lateral (
+    select last_chunk from ledger.batch where feed_id = f.feed_id and applied_at is not null order by last_chunk desc limit 1
+) b on true;
+
+-- Refuse a batch whose staging does not fit the ledger. Called first by commit_batch.sql; locks the feed, so that of two commits
+-- one waits, and then finds nothing to do.
+create or replace function ledger.check_batch(asked bigint) returns text
+language plpgsql as $$
+declare
+    b       ledger.batch;
+    last    integer;
+    staging text;
+    wrong   record;
+begin
+    perform from ledger.feed f join ledger.batch using (feed_id) where batch_id = asked for update of f;
+    select * into b from ledger.batch where batch_id = asked;
+    if b.batch_id is null then
+        raise exception 'batch % is not in the ledger', asked;
+    end if;
+    if b.applied_at is not null then
+        return 'applied already';
+    end if;
+    select applied into last from ledger.feed_position where feed_id = b.feed_id;
+    if b.first_chunk <> last + 1 then
+        raise exception 'batch % starts at chunk %, but chunk % is the last one applied', asked, b.first_chunk, last;
+    end if;
+    select staging_id into staging from ledger.committable where batch_id = asked;
+    if staging is null then
+        raise exception 'batch % has no complete staging: its detection job did not finish', asked
+            using hint = 'The next run of the DAG starts the job again.';
+    end if;
+    select k as chunk, c.landed_rows, coalesce(s.transactions, 0) as transactions into wrong
+    from generate_series(b.first_chunk, b.last_chunk) k
+    left join ledger.chunk c on c.feed_id = b.feed_id and c.chunk = k
+    left join ledger.staged_chunk s on s.batch_id = asked and s.staging_id = staging and s.chunk = k
+    where c.landed_rows is distinct from coalesce(s.transactions, 0)
+    order by k limit 1;
+    if found then
+        raise exception 'chunk %: landing counted % rows, the detection job %', wrong.chunk, wrong.landed_rows, wrong.transactions
+            using hint = 'The landed blob is read differently by the two. Nothing was committed.';
+    end if;
+    return 'ok';
+end $$;
