@@ -16,6 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 STACK_FOLDER = CHECKOUT / ".stack" / "tests"
 
 # Before anything imports airflow, which reads its configuration and makes its home when it is imported.
+os.environ["STACK_DIR"] = str(STACK_FOLDER)
 os.environ["AIRFLOW_HOME"] = str(STACK_FOLDER / "airflow")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(CHECKOUT / "dags")
@@ -30,7 +31,39 @@ from feeds.landing import FeedRequest
 from feeds.ledger import Ledger
 from local.config import Addresses
 from local.drive_standin.tree import DriveTree
+from local.generate import generate
 from local.stack import Stack
+from tests import reference
+
+Found = tuple[int, str, str, str, str]
+"""A detection: chunk, pattern, action, customer, merchant."""
+
+RULES = {
+    "chunk_size": 500,
+    "upgrade_min_transactions": 400,
+    "child_min_transactions": 5,
+    "child_max_average": 40,
+    "dei_min_female": 3,
+    "detections_per_file": 7,
+}
+"""Rules under which a generated feed of 3,000 rows yields detections of all three patterns."""
+
+
+def expected(transactions: Path, importance: Path, settings: dict[str, Any]) -> list[Found]:
+    """Give what the reference implementation finds."""
+    return [
+        (d.chunk, d.pattern_id, d.action_type, d.customer, d.merchant)
+        for d in reference.detect(transactions, importance, settings)
+    ]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Give a feed of 3,000 rows: six chunks under ``RULES``, and detections of all three patterns."""
+    folder = tmp_path_factory.mktemp("small")
+    transactions, importance = folder / "t.csv", folder / "i.csv"
+    generate(transactions, importance, rows=3_000, seed=7, customers=60, merchants=12)
+    return transactions, importance
 
 
 @pytest.fixture(scope="session")

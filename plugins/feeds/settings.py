@@ -49,7 +49,9 @@ class FeedSettings:
         80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1, maximum=_MANY
     )
     child_max_average: Decimal = _setting(Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0)
-    dei_min_female: int = _setting(100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0)
+    dei_min_female: int = _setting(
+        100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0, maximum=_MANY
+    )
     detections_per_file: int = _setting(50, "Detections per file.", type="integer", minimum=1, maximum=1_000_000)
     linger_seconds: Decimal = _setting(
         Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0, maximum=_DAY

@@ -23,10 +23,7 @@ from feeds.landing import land
 from feeds.ledger import Ledger, statement
 from local.config import Addresses
 from local.mirror import mirror_blobs, wanted_blobs
-from tests.conftest import CHECKOUT, FeedFiles
-
-Found = tuple[int, str, str, str, str]
-"""Chunk, pattern, action, customer, merchant."""
+from tests.conftest import CHECKOUT, FeedFiles, Found
 
 
 def commit(batch_id: int) -> None:

@@ -11,44 +11,21 @@ import psycopg
 import pytest
 
 from feeds.blobs import Blobs
+from feeds.detection import open_batch
 from feeds.drive import DriveHook
+from feeds.landing import land
 from local.config import Addresses
 from local.generate import generate
 from tests import reference
-from tests.conftest import FeedFiles
-from tests.integration.pipeline import Found, Pipeline
+from tests.conftest import RULES, FeedFiles, expected
+from tests.integration.pipeline import Pipeline, commit
 
 MakeFeed = Callable[..., FeedFiles]
-
-RULES = {
-    "chunk_size": 500,
-    "upgrade_min_transactions": 400,
-    "child_min_transactions": 5,
-    "child_max_average": 40,
-    "dei_min_female": 3,
-    "detections_per_file": 7,
-}
-"""Rules under which a feed of 3,000 rows yields detections of all three patterns."""
 
 
 @pytest.fixture
 def pipeline(spark_services: Addresses, connection: psycopg.Connection[Any], drive: DriveHook, blobs: Blobs) -> Pipeline:
     return Pipeline(spark_services, connection, drive, blobs)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("small")
-    transactions, importance = folder / "t.csv", folder / "i.csv"
-    generate(transactions, importance, rows=3_000, seed=7, customers=60, merchants=12)
-    return transactions, importance
-
-
-def expected(transactions: Path, importance: Path, settings: dict[str, Any]) -> list[Found]:
-    return [
-        (d.chunk, d.pattern_id, d.action_type, d.customer, d.merchant)
-        for d in reference.detect(transactions, importance, settings)
-    ]
 
 
 @pytest.mark.parametrize("weight_scope", ["customer_merchant", "customer"])
@@ -100,9 +77,6 @@ def test_two_feeds_in_one_ledger_do_not_see_each_other(
 
 
 def test_a_job_that_is_run_twice_counts_once(pipeline: Pipeline, make_feed: MakeFeed, small: tuple[Path, Path]) -> None:
-    from feeds.detection import open_batch
-    from feeds.landing import land
-    from tests.integration.pipeline import commit
 
     transactions, importance = small
     feed = make_feed("again", transactions.read_bytes(), importance.read_bytes())
