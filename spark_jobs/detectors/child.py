@@ -31,7 +31,8 @@ def detect(batch: Batch, *, child_min_transactions: int, child_max_average: Deci
     DataFrame
         ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
     """
-    columns = ["merchant", "customer", "chunk", "transactions", "amount"]
+    # Whole cents: sums of decimals this wide take Spark several times as long.
+    columns = ["merchant", "customer", "chunk", "transactions", (F.col("amount") * 100).cast("long").alias("cents")]
     so_far = Window.partitionBy("merchant", "customer").orderBy("chunk")
     totals = (
         at_boundary_before(batch.pairs)
@@ -41,22 +42,20 @@ def detect(batch: Batch, *, child_min_transactions: int, child_max_average: Deci
             "merchant",
             "customer",
             "chunk",
-            # These widths keep the comparison below exact: Spark would cut decimals of more than 38 digits.
-            F.sum("transactions").over(so_far).cast("decimal(12,0)").alias("transactions"),
-            F.sum("amount").over(so_far).cast("decimal(24,2)").alias("amount"),
+            F.sum("transactions").over(so_far).alias("transactions"),
+            F.sum("cents").over(so_far).alias("cents"),
         )
+        .where(F.col("transactions") >= child_min_transactions)
     )
-    # Multiplied, not divided: a quotient would have to be rounded.
-    holds = totals.where(
-        (F.col("transactions") >= child_min_transactions)
-        & (F.col("amount") < _literal(child_max_average) * F.col("transactions"))
-    )
-    return first_boundary(holds, "merchant", "customer")
+    # Multiplied, not divided: a quotient would have to be rounded. These widths keep it exact: Spark cuts at 38 digits.
+    limit = _in_cents(child_max_average) * F.col("transactions").cast("decimal(12,0)")
+    return first_boundary(totals.where(F.col("cents").cast("decimal(20,0)") < limit), "merchant", "customer")
 
 
-def _literal(limit: Decimal) -> Column:
-    places = max(0, -int(limit.normalize().as_tuple().exponent))
-    whole = max(1, limit.adjusted() + 1)
-    if whole > 9 or places > 16:
-        raise ValueError(f"child_max_average {limit} has more than 9 digits before the point or more than 16 after it")
-    return F.lit(f"{limit:f}").cast(f"decimal({whole + places},{places})")
+def _in_cents(average: Decimal) -> Column:
+    cents = average * 100
+    places = max(0, -int(cents.normalize().as_tuple().exponent))
+    whole = max(1, cents.adjusted() + 1)
+    if whole > 11 or places > 14:
+        raise ValueError(f"child_max_average {average} has more than 9 digits before the point or more than 16 after it")
+    return F.lit(f"{cents:f}").cast(f"decimal({whole + places},{places})")

@@ -30,21 +30,35 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
     """
     totals = _totals_at(_boundaries(batch, upgrade_min_transactions), batch)
-    together = Window.partitionBy("merchant", "chunk")
-    ranked = totals.select(
-        "merchant",
-        "customer",
-        "chunk",
-        F.rank().over(together.orderBy(F.desc("transactions"))).cast("long").alias("rank_by_transactions"),
-        F.rank().over(together.orderBy("weight")).cast("long").alias("rank_by_weight"),
-        F.count(F.lit(1)).over(together).alias("n"),
-    )
-    # Whole numbers: the same set as quantiles with linear interpolation, without their rounding.
-    allowed = upgrade_percent * (F.col("n") - 1)
-    holds = ranked.where(
-        (100 * (F.col("rank_by_transactions") - 1) <= allowed) & (100 * (F.col("rank_by_weight") - 1) <= allowed)
+    limits = F.broadcast(_limits(totals, upgrade_percent))
+    holds = totals.join(limits, ["merchant", "chunk"]).where(
+        (F.col("transactions") >= F.col("least_transactions")) & (F.col("weight") <= F.col("most_weight"))
     )
     return first_boundary(holds, "merchant", "customer")
+
+
+def _limits(totals: DataFrame, percent: int) -> DataFrame:
+    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight``.
+
+    Of n customers, those qualify whose rank fulfils ``100 * (rank - 1) <= percent * (n - 1)``: that is, at most
+    ``percent * (n - 1) // 100`` customers stand before them. Whole numbers: the same set as quantiles with linear interpolation,
+    without their rounding. So the next one in order is the last whose value qualifies, and all that tie with it.
+    """
+    before = percent * (F.size("by_transactions") - 1)
+    last = ((before - before % 100) / 100).cast("int") + 1
+    return (
+        totals.groupBy("merchant", "chunk")
+        .agg(
+            F.sort_array(F.collect_list("transactions"), asc=False).alias("by_transactions"),
+            F.sort_array(F.collect_list("weight")).alias("by_weight"),
+        )
+        .select(
+            "merchant",
+            "chunk",
+            F.element_at("by_transactions", last).alias("least_transactions"),
+            F.element_at("by_weight", last).alias("most_weight"),
+        )
+    )
 
 
 def _boundaries(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
