@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Any
 
 import httpx
 
-from local.config import Addresses
-
-DAG_ID = "transaction_patterns"
+from local.airflow_service import DAG_ID, unpause_dag
 
 
 class AirflowError(RuntimeError):
@@ -18,67 +15,47 @@ class AirflowError(RuntimeError):
 
 
 class AirflowApi:
-    """A logged-in client of the stack's Airflow."""
+    """What a run needs of a logged-in client of ``/api/v2``."""
 
-    def __init__(self, addresses: Addresses) -> None:
-        self._client = httpx.Client(base_url=addresses.airflow_url, timeout=30, trust_env=False)
-        login = {"username": addresses.airflow_user, "password": addresses.airflow_password}
-        token = self._call("POST", "/auth/token", json=login)["access_token"]
-        self._client.headers["Authorization"] = f"Bearer {token}"
-
-    def wait_for_dag(self, seconds: float = 60) -> None:
-        """Wait until Airflow has parsed the DAG.
-
-        Raises
-        ------
-        AirflowError
-            It has not within ``seconds``; an import error is quoted.
-        """
-        deadline = time.monotonic() + seconds
-        while self._client.get(f"/api/v2/dags/{DAG_ID}").status_code != httpx.codes.OK:
-            errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
-            if errors:
-                raise AirflowError(f"Airflow cannot import {errors[0]['filename']}: {errors[0]['stack_trace'].strip()}")
-            if time.monotonic() > deadline:
-                raise AirflowError(f"Airflow has not found the DAG {DAG_ID} within {seconds:g} s")
-            time.sleep(0.5)
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
 
     def unpause(self) -> None:
-        """Let scheduled runs of the DAG happen."""
-        self._call("PATCH", f"/api/v2/dags/{DAG_ID}", json={"is_paused": False})
+        """Wait until Airflow has parsed the DAG, and let its runs happen."""
+        unpause_dag(self._client)
 
     def trigger(self, conf: dict[str, Any]) -> str:
         """Trigger the DAG and return the run's id."""
         body = {"logical_date": None, "conf": conf}
-        return str(self._call("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json=body)["dag_run_id"])
+        return str(self._call("POST", f"/dags/{DAG_ID}/dagRuns", json=body)["dag_run_id"])
 
     def state(self, run_id: str) -> str:
         """State of a run: queued, running, success or failed."""
-        return str(self._call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}")["state"])
+        return str(self._call("GET", f"/dags/{DAG_ID}/dagRuns/{run_id}")["state"])
 
     def failed_run(self, feed: str, since: datetime) -> str | None:
         """Id of a run of the feed that has failed since a moment, if any."""
         query = {"state": "failed", "start_date_gte": since.isoformat(), "order_by": "-start_date", "limit": 20}
-        for run in self._call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns", params=query)["dag_runs"]:
+        for run in self._call("GET", f"/dags/{DAG_ID}/dagRuns", params=query)["dag_runs"]:
             if run["conf"].get("feed", self._feed_of(run["dag_run_id"])) == feed:
                 return str(run["dag_run_id"])
         return None
 
     def _feed_of(self, run_id: str) -> str | None:
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/wait_for_work/xcomEntries/return_value"
+        path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/wait_for_work/xcomEntries/return_value"
         answer = self._client.get(path)
         return answer.json()["value"] if answer.status_code == httpx.codes.OK else None
 
     def reason(self, run_id: str) -> str:
         """Why a run has failed: the task, and the error that ended its last try."""
-        tasks = self._call("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        tasks = self._call("GET", f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")["task_instances"]
         for task in tasks:
             if task["state"] == "failed":
                 return f"{task['task_id']}: {self._error(run_id, task['task_id'], task['try_number'])}"
         return f"run {run_id} failed without a failed task; see Airflow's log of the scheduler"
 
     def _error(self, run_id: str, task_id: str, try_number: int) -> str:
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         answer = self._client.get(path, headers={"Accept": "application/json"}, params={"full_content": True})
         if answer.status_code != httpx.codes.OK:
             return f"no log of try {try_number} ({answer.status_code})"

@@ -72,8 +72,8 @@ def run(request: RunRequest, stack: Stack) -> None:
         ledger.apply_schema()
         feed = _feed_of(request.out, ledger)
         conf = _put_on_drive(request, addresses, feed)
-        api = AirflowApi(addresses)
-        api.wait_for_dag()
+        api = AirflowApi(stack.airflow_client())
+        api.unpause()
         started = datetime.now(UTC)
         with display(request.last) as shown:
             watch = _Watch(ledger, api, feed, shown, started)
@@ -147,7 +147,6 @@ class _Watch:
 
 def _run_to_the_end(watch: _Watch, conf: dict[str, Any]) -> None:
     """Start the feed, and let scheduled runs carry it on until it is exhausted and every detection is in a file."""
-    watch.api.unpause()
     progress: Row | None = watch.trigger_and_wait(conf)
     while progress is None or not _done(progress):
         if progress is not None and progress["failures"]:
@@ -162,22 +161,27 @@ def _done(progress: Row) -> bool:
 
 
 def _run_range(watch: _Watch, conf: dict[str, Any], request: RunRequest) -> None:
-    """Trigger runs for the range: one when all of it is due, else one whenever another chunk has come due."""
-    watch.api.unpause()
+    """Trigger runs for the range: one when all of it is due, else one whenever another chunk of it has come due."""
     paced = FeedSettings.parse(request.settings).interval_seconds > 0
     progress = watch.progress()
     while True:
-        due = _due(progress, paced)
-        last = request.last if due is None else due if request.last is None else min(due, request.last)
-        bounds = {name: value for name, value in (("first_chunk", request.first), ("last_chunk", last)) if value is not None}
-        # Until the range's first chunk is due there is nothing to trigger; a gap, if there is one, is for the run to name.
-        if request.first is None or last is None or last >= request.first:
-            progress = watch.trigger_and_wait(conf | bounds)
-            if _range_done(progress, request):
-                return
-        while progress is not None and (_due(progress, paced) or 0) <= progress["landed"]:
+        # A new feed has chunk 1 to offer: that a later one is missing the run itself says.
+        while progress is not None and (_due(progress, paced) or request.first or 0) < (request.first or 0):
             time.sleep(_POLL_SECONDS)
             progress = watch.progress()
+        progress = watch.trigger_and_wait(conf | _bounds(request, _due(progress, paced)))
+        if _range_done(progress, request):
+            return
+        while (_due(progress, paced) or 0) <= progress["landed"]:
+            time.sleep(_POLL_SECONDS)
+            progress = watch.progress() or progress
+
+
+def _bounds(request: RunRequest, due: int | None) -> dict[str, int]:
+    """Bounds of the next run: the range, as far as it is due."""
+    ends = [end for end in (request.last, due) if end is not None]
+    last = max(min(ends), request.first or 1) if ends else None
+    return {name: end for name, end in (("first_chunk", request.first), ("last_chunk", last)) if end is not None}
 
 
 def _due(progress: Row | None, paced: bool) -> int | None:
@@ -232,6 +236,8 @@ def _main(arguments: argparse.Namespace) -> None:
     for name, bound in (("FIRST", arguments.first), ("LAST", arguments.last)):
         if bound is not None and bound < 1:
             raise RunError(f"{name} is {bound}; chunks are numbered from 1")
+    if arguments.first is not None and arguments.last is not None and arguments.first > arguments.last:
+        raise RunError(f"FIRST {arguments.first} is behind LAST {arguments.last}")
     request = RunRequest(
         transactions=_file("TRANSACTIONS", arguments.transactions),
         importance=_file("IMPORTANCE", arguments.importance),
