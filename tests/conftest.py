@@ -87,10 +87,15 @@ def services(stack: Stack) -> Iterator[Addresses]:
 
 
 @pytest.fixture(scope="session")
-def spark_services(services: Addresses, stack: Stack) -> Addresses:
+def spark_services(services: Addresses, stack: Stack) -> Iterator[Addresses]:
     """Spark besides the others."""
+    from pyspark.sql import SparkSession
+
     stack.start(["postgres", "azurite", "drive", "spark"])
-    return stack.addresses
+    yield stack.addresses
+    # Sessions that tests have opened in this process would try to reach the server for minutes after it has stopped.
+    if (session := SparkSession.getActiveSession()) is not None:
+        session.stop()
 
 
 @pytest.fixture

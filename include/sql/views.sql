@@ -1,11 +1,17 @@
 -- Views and the one function of the ledger; applied after schema.sql, and like it idempotent.
 
 -- What a job reads of the state: only the keys that it has staged. Spark pushes the filter on batch_id and staging_id down.
+-- Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare every key with every other.
+-- `lateral ... limit 1` and `offset 0` make each of these a look-up in a primary key, whatever it thinks of the sizes.
 create or replace view ledger.touched_pair as
-select s.batch_id, s.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male
+select s.batch_id, s.staging_id, s.merchant, s.customer, p.transactions, p.amount, p.seen_female, p.seen_male
 from ledger.staged_pair s
 join ledger.batch b on b.batch_id = s.batch_id
-join ledger.pair_total p on p.feed_id = b.feed_id and p.merchant = s.merchant and p.customer = s.customer;
+cross join lateral (
+    select * from ledger.pair_total p
+    where p.feed_id = b.feed_id and p.merchant = s.merchant and p.customer = s.customer
+    limit 1
+) p;
 
 -- Every merchant of the batch with its totals before it: zeros for one not seen before.
 create or replace view ledger.touched_merchant as
@@ -23,33 +29,45 @@ left join ledger.merchant_total m on m.feed_id = b.feed_id and m.merchant = s.me
 -- feed's upgrade_min_transactions by the batch's end. `transactions` is their number before the batch.
 create or replace view ledger.upgrade_pair as
 with hot as (
-    select t.batch_id, t.staging_id, t.merchant, b.feed_id
+    select t.batch_id, t.staging_id, t.merchant, b.feed_id,
+           case f.weight_scope when 'customer' then '' else t.merchant end as weight_merchant
     from ledger.touched_merchant t
     join ledger.batch b on b.batch_id = t.batch_id
     join ledger.feed f on f.feed_id = b.feed_id
     where t.transactions + t.batch_transactions > f.upgrade_min_transactions
 ), seen as (
-    select h.batch_id, h.staging_id, h.feed_id, p.merchant, p.customer, p.transactions
+    select h.batch_id, h.staging_id, h.feed_id, h.weight_merchant, h.merchant, p.customer, p.transactions
     from hot h
-    join ledger.pair_total p on p.feed_id = h.feed_id and p.merchant = h.merchant
+    cross join lateral (
+        select customer, transactions from ledger.pair_total
+        where feed_id = h.feed_id and merchant = h.merchant
+        offset 0
+    ) p
     union all
-    select h.batch_id, h.staging_id, h.feed_id, s.merchant, s.customer, 0
+    select h.batch_id, h.staging_id, h.feed_id, h.weight_merchant, h.merchant, s.customer, 0
     from hot h
-    join ledger.staged_pair s on s.batch_id = h.batch_id and s.staging_id = h.staging_id and s.merchant = h.merchant
-    where not exists (
-        select from ledger.pair_total p where p.feed_id = h.feed_id and p.merchant = s.merchant and p.customer = s.customer
-    )
+    cross join lateral (
+        select customer from ledger.staged_pair
+        where batch_id = h.batch_id and staging_id = h.staging_id and merchant = h.merchant
+        offset 0
+    ) s
+    left join lateral (
+        select true as known from ledger.pair_total
+        where feed_id = h.feed_id and merchant = h.merchant and customer = s.customer
+        limit 1
+    ) p on true
+    where p.known is null
 )
-select s.batch_id, s.staging_id, s.merchant, s.customer, s.transactions, coalesce(w.weight, sw.weight) as weight
+select s.batch_id, s.staging_id, s.merchant, s.customer, s.transactions, w.weight
 from seen s
-join ledger.feed f on f.feed_id = s.feed_id
-left join ledger.weight w
-    on w.feed_id = s.feed_id and w.customer = s.customer
-    and w.merchant = case f.weight_scope when 'customer' then '' else s.merchant end
-left join ledger.staged_weight sw
-    on sw.batch_id = s.batch_id and sw.staging_id = s.staging_id and sw.customer = s.customer
-    and sw.merchant = case f.weight_scope when 'customer' then '' else s.merchant end
-where coalesce(w.weight, sw.weight) is not null;
+cross join lateral (
+    select weight from ledger.weight
+    where feed_id = s.feed_id and merchant = s.weight_merchant and customer = s.customer
+    union all
+    select weight from ledger.staged_weight
+    where batch_id = s.batch_id and staging_id = s.staging_id and merchant = s.weight_merchant and customer = s.customer
+    limit 1
+) w;
 
 -- The batches that can be committed now, each with the one staging to take: the first complete one.
 create or replace view ledger.committable as
