@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from local.airflow_service import DAG_ID, unpause_dag
+from local.airflow_service import DAG_ID, unpause_dag, wait_for_dag
 
 
 class AirflowError(RuntimeError):
@@ -21,11 +21,12 @@ class AirflowApi:
         self._client = client
 
     def unpause(self) -> None:
-        """Wait until Airflow has parsed the DAG, and let its runs happen."""
+        """Let the DAG's runs happen."""
         unpause_dag(self._client)
 
     def trigger(self, conf: dict[str, Any]) -> str:
-        """Trigger the DAG and return the run's id."""
+        """Wait until Airflow has parsed the DAG, trigger it, and return the run's id."""
+        wait_for_dag(self._client)
         body = {"logical_date": None, "conf": conf}
         return str(self._call("POST", f"/dags/{DAG_ID}/dagRuns", json=body)["dag_run_id"])
 

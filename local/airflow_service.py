@@ -29,6 +29,7 @@ _PROGRAMS = {
     "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_TASK_MODULES = ("transaction_patterns", "feeds.blobs", "feeds.drive", "feeds.landing", "feeds.export", "feeds.work")
 _DAG_SECONDS = 60
 _TIMEOUT = httpx.Timeout(30)
 
@@ -98,8 +99,8 @@ def airflow_client(config: StackConfig) -> httpx.Client:
     return httpx.Client(base_url=f"{addresses.airflow_url}/api/v2", headers=headers, timeout=_TIMEOUT, trust_env=False)
 
 
-def unpause_dag(client: httpx.Client) -> None:
-    """Wait until the DAG is loaded, and let it run.
+def wait_for_dag(client: httpx.Client) -> None:
+    """Wait until Airflow has loaded the DAG.
 
     Raises
     ------
@@ -107,18 +108,20 @@ def unpause_dag(client: httpx.Client) -> None:
         It cannot be imported, or is not there after a minute.
     """
     deadline = time.monotonic() + _DAG_SECONDS
-    while True:
-        answer = client.patch(f"/dags/{DAG_ID}", json={"is_paused": False})
-        if answer.is_success:
-            return
-        if answer.status_code != httpx.codes.NOT_FOUND:
-            answer.raise_for_status()
+    while (answer := client.get(f"/dags/{DAG_ID}")).status_code == httpx.codes.NOT_FOUND:
         errors = client.get("/importErrors").raise_for_status().json()["import_errors"]
         if errors:
             raise StackError("\n".join(f"{e['filename']} cannot be imported:\n{e['stack_trace']}" for e in errors))
         if time.monotonic() > deadline:
             raise StackError(f"Airflow does not load the DAG {DAG_ID} within {_DAG_SECONDS} s; see the dag-processor's log")
         time.sleep(0.5)
+    answer.raise_for_status()
+
+
+def unpause_dag(client: httpx.Client) -> None:
+    """Wait until the DAG is loaded, and let its runs happen; raises what :func:`wait_for_dag` raises."""
+    wait_for_dag(client)
+    client.patch(f"/dags/{DAG_ID}", json={"is_paused": False}).raise_for_status()
 
 
 def _password_file(config: StackConfig) -> Path:
@@ -130,6 +133,7 @@ def _prepare(config: StackConfig) -> None:
     home.mkdir(exist_ok=True)
     write_private(_password_file(config), json.dumps({config.addresses.airflow_user: config.passwords["airflow"]}) + "\n")
     _migrate(config, home / "migrated")
+    _compile(home / "compiled")
 
 
 def _migrate(config: StackConfig, stamp: Path) -> None:
@@ -143,6 +147,18 @@ def _migrate(config: StackConfig, stamp: Path) -> None:
     if done.returncode:
         raise StackError(f"airflow db migrate failed: {(done.stderr or done.stdout).strip()[-2000:]}")
     stamp.write_text(version("apache-airflow-core"))
+
+
+def _compile(stamp: Path) -> None:
+    """Import once what the tasks import: Python compiles it then, and not while the first feed is waiting."""
+    if stamp.exists() and stamp.read_text() == sys.prefix:
+        return
+    environment = clean_environment() | {
+        "AIRFLOW_HOME": str(stamp.parent),
+        "PYTHONPATH": f"{CHECKOUT / 'plugins'}:{CHECKOUT / 'dags'}",
+    }
+    subprocess.run([sys.executable, "-c", f"import {', '.join(_TASK_MODULES)}"], env=environment, cwd=CHECKOUT, check=True)
+    stamp.write_text(sys.prefix)
 
 
 def _has_tables(config: StackConfig) -> bool:

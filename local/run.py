@@ -73,7 +73,6 @@ def run(request: RunRequest, stack: Stack) -> None:
         feed = _feed_of(request.out, ledger)
         conf = _put_on_drive(request, addresses, feed)
         api = AirflowApi(stack.airflow_client())
-        api.unpause()
         started = datetime.now(UTC)
         with display(request.last) as shown:
             watch = _Watch(ledger, api, feed, shown, started)
@@ -131,6 +130,7 @@ class _Watch:
     def trigger_and_wait(self, conf: dict[str, Any]) -> Row:
         """Trigger a run and wait for its end."""
         run_id = self.api.trigger(conf)
+        self.api.unpause()  # only now: else a scheduled run would start first, find nothing due, and have to make way
         while (state := self.api.state(run_id)) not in ("success", "failed"):
             self.progress()
             time.sleep(_POLL_SECONDS)
