@@ -87,8 +87,11 @@ def transaction_patterns() -> None:
         task_id="detect_patterns",
         databricks_conn_id=DATABRICKS_CONN_ID,
         json=detection_run,
-        # Waits in place: a deferred 4 s job takes 3 s longer than this. Killed, it finds its run again by the token.
+        # Waits in place: a deferred 4 s job takes 3 s longer than this. Killed, it finds its run again by the token, which
+        # also tells batches apart; the run id that `durable` keeps would not, when an old task is cleared.
         deferrable=False,
+        durable=False,
+        retries=1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
         polling_period_seconds=1,
         on_retry_callback=record_failed_run,
         on_failure_callback=[record_failed_run, tasks.record_failure],

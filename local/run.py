@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ import httpx
 import psycopg
 
 from feeds.errors import FeedError
+from feeds.landing import refuse_other_settings
 from feeds.ledger import Ledger, Row
 from feeds.settings import FeedSettings
 from local.airflow_api import AirflowApi, AirflowError
@@ -71,16 +73,22 @@ def run(request: RunRequest, stack: Stack) -> None:
         ledger = Ledger(connection)
         ledger.apply_schema()
         feed = _feed_of(request.out, ledger)
+        if (known := ledger.row("select_feed", feed=feed)) is not None:
+            refuse_other_settings(known, request.settings)
         conf = _put_on_drive(request, addresses, feed)
         api = AirflowApi(stack.airflow_client())
         started = datetime.now(UTC)
-        with display(request.last) as shown:
-            watch = _Watch(ledger, api, feed, shown, started)
-            if request.first is None and request.last is None:
-                _run_to_the_end(watch, conf)
-            else:
-                _run_range(watch, conf, request)
-        files = download_outputs(addresses, feed, request.out)
+        try:
+            with display(request.last) as shown:
+                watch = _Watch(ledger, api, feed, shown, started)
+                if request.first is None and request.last is None:
+                    _run_to_the_end(watch, conf)
+                else:
+                    _run_range(watch, conf, request)
+        finally:
+            # After a failure as well: the reason may name a file of rejected rows. Nobody but this command carries the feed on.
+            ledger.run("unfollow_feed", feed=feed)
+            files = download_outputs(addresses, feed, request.out)
         print_summary(ledger, feed, started, request.out, files)
 
 
@@ -172,7 +180,8 @@ def _run_range(watch: _Watch, conf: dict[str, Any], request: RunRequest) -> None
         progress = watch.trigger_and_wait(conf | _bounds(request, _due(progress, paced)))
         if _range_done(progress, request):
             return
-        while (_due(progress, paced) or 0) <= progress["landed"]:
+        # Triggered again at once when all is due, or when a batch that an earlier run had left open took its turn.
+        while progress["applied"] == progress["landed"] and (_due(progress, paced) or math.inf) <= progress["landed"]:
             time.sleep(_POLL_SECONDS)
             progress = watch.progress() or progress
 

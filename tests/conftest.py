@@ -27,8 +27,8 @@ import pytest
 
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
-from feeds.landing import FeedRequest
 from feeds.ledger import Ledger
+from feeds.request import FeedRequest
 from local.config import Addresses
 from local.drive_standin.tree import DriveTree
 from local.generate import generate

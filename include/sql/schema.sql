@@ -148,6 +148,8 @@ create table if not exists ledger.detection_file (
     unique (feed_id, first_ordinal)
 );
 
+create index if not exists detection_file_unconfirmed on ledger.detection_file (feed_id, file_number) where uploaded_at is null;
+
 -- Staging: what a detection job found. Every execution of the job writes under a staging_id of its own and ends with its
 -- row in staged_batch, so two executions of the same batch (a run forgotten by Databricks and started again) never mix.
 create table if not exists ledger.staged_batch (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
 from airflow.sdk import BaseHook
+from azure.core.exceptions import ResourceNotFoundError
 
 CONN_ID = "blob"
 
@@ -25,6 +27,13 @@ class Blobs:
     def read(self, name: str) -> bytes:
         """Return the bytes of a blob."""
         return self._hook.download(self.container, name).readall()
+
+    def sha256(self, name: str) -> str | None:
+        """Return the checksum of a blob's bytes; ``None`` when there is none of that name."""
+        try:
+            return hashlib.sha256(self.read(name)).hexdigest()
+        except ResourceNotFoundError:
+            return None
 
 
 def container_name(conn_id: str = CONN_ID) -> str:

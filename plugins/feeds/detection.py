@@ -67,7 +67,7 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
     ChunkGapError
         Chunks before ``first_chunk`` are not applied.
     RejectLimitError
-        A chunk of the batch has more rejected rows than the feed allows.
+        The next chunk has more rejected rows than the feed allows. One further on ends the batch before it.
     """
     with ledger.transaction():
         feed = ledger.row("select_feed", feed=feed_name)
@@ -79,7 +79,6 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
         if batch is None:
             batch = _new_batch(ledger, feed, first_chunk, last_chunk)
     if batch is not None:
-        _refuse_rejects(ledger, feed, batch)
         log.info("Batch %d takes chunks %d to %d", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
     return batch
 
@@ -94,22 +93,25 @@ def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: i
         raise ChunkGapError(
             f"feed {feed['feed']}: {missing} must be applied before chunk {first_chunk}. Start the range at chunk {start}."
         )
+    end = _end_before_rejects(ledger, feed, start, end)
     return ledger.row("insert_batch", feed_id=feed["feed_id"], first_chunk=start, last_chunk=end)
 
 
-def _refuse_rejects(ledger: Ledger, feed: Row, batch: Row) -> None:
-    chunks = ledger.rows(
-        "select_chunks", feed_id=feed["feed_id"], first_chunk=batch["first_chunk"], last_chunk=batch["last_chunk"]
-    )
-    for chunk in chunks:
+def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
+    """Last chunk that a batch may take: the one before the first with too many rejected rows, however much has landed."""
+    for chunk in ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=start, last_chunk=end):
         rows = chunk["landed_rows"] + chunk["rejected_rows"]
-        if chunk["rejected_rows"] * 100 > feed["max_reject_percent"] * rows:
-            reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(chunk["reject_reasons"].items()))
-            raise RejectLimitError(
-                f"feed {feed['feed']}, chunk {chunk['chunk']}: {chunk['rejected_rows']} of {rows} rows are rejected ({reasons}), "
-                f"more than max_reject_percent = {feed['max_reject_percent']}. They are listed in {chunk['rejects_blob']}. "
-                "Nothing of the batch is applied."
-            )
+        if chunk["rejected_rows"] * 100 <= feed["max_reject_percent"] * rows:
+            continue
+        if chunk["chunk"] > start:
+            return int(chunk["chunk"]) - 1
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(chunk["reject_reasons"].items()))
+        raise RejectLimitError(
+            f"feed {feed['feed']}, chunk {chunk['chunk']}: {chunk['rejected_rows']} of {rows} rows are rejected ({reasons}), "
+            f"more than max_reject_percent = {feed['max_reject_percent']}. They are listed in {chunk['rejects_blob']}. "
+            "The chunk is not applied, nor is any behind it."
+        )
+    return end
 
 
 def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.types.json import Jsonb
 
 from feeds.blob_names import chunk_blob, importance_blob, rejects_blob
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError
+from feeds.errors import ChunkGapError, FeedError, FeedSettingsError, SourceChangedError
 from feeds.ledger import Ledger, Row
+from feeds.request import FeedRequest
 from feeds.settings import FeedSettings
 from feeds.source import BLOCK_BYTES, COLUMNS, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
 
@@ -37,35 +37,8 @@ class BlobStore(Protocol):
     def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
         """Write a blob, over one of the same name."""
 
-
-@dataclass(frozen=True)
-class FeedRequest:
-    """What a run asks for.
-
-    Attributes
-    ----------
-    feed
-        Name of the feed.
-    settings
-        The settings that the run names; others are the feed's own, or the defaults.
-    folder_id, transactions_file, importance_file
-        Where a new feed finds its files on Drive.
-    first_chunk, last_chunk
-        Range to land and apply; ``None``: from where the feed stands, and up to what is due.
-    """
-
-    feed: str
-    settings: dict[str, Any]
-    folder_id: str = "root"
-    transactions_file: str = "transactions.csv"
-    importance_file: str = "CustomerImportance.csv"
-    first_chunk: int | None = None
-    last_chunk: int | None = None
-
-    @property
-    def ranged(self) -> bool:
-        """Whether the run is about a range of chunks, whatever is due."""
-        return self.first_chunk is not None or self.last_chunk is not None
+    def sha256(self, name: str) -> str | None:
+        """Return the checksum of a blob's bytes; ``None`` when there is none of that name."""
 
 
 def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedRequest) -> Row:
@@ -86,19 +59,33 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         ``first_chunk`` is neither landed nor the next one, or lies behind the end of the feed.
     """
     feed = open_feed(ledger, drive, request)
-    source = _pinned(ledger, drive, feed)
+    try:
+        source = _pinned(ledger, drive, feed)
+    except FeedError:
+        if feed["landed"] == feed["applied"] and not request.flush:
+            raise
+        # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
+        log.exception("Nothing more can land; this run goes on with what has landed")
+        return _outcome(feed, new_chunks=0)
     feed = _select(ledger, feed["feed"])
     if feed["importance_revision"] is None:
         _land_importance(ledger, drive, blobs, feed)
-    if not request.ranged:
+    repair_blobs(ledger, source, blobs, feed)
+    # To write what waits is not to start anything: a feed that nobody follows stays where it is.
+    only_flush = request.flush and not request.ranged and feed["landed"] > 0 and not feed["followed"]
+    if not request.ranged and not only_flush:
         ledger.run("follow_feed", feed_id=feed["feed_id"])
     _refuse_gap(feed, request)
-    limit, new = _limit(feed, request), 0
+    limit, new = 0 if only_flush else _limit(feed, request), 0
     for number, chunk in _next_chunks(source, feed, limit):
         _land_chunk(ledger, blobs, feed, number, chunk, source)
         new += 1
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
-    return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new}
+    return _outcome(feed, new_chunks=new)
+
+
+def _outcome(feed: Row, *, new_chunks: int) -> Row:
+    return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new_chunks}
 
 
 def open_feed(ledger: Ledger, drive: DriveHook, request: FeedRequest) -> Row:
@@ -111,7 +98,7 @@ def open_feed(ledger: Ledger, drive: DriveHook, request: FeedRequest) -> Row:
     """
     feed = ledger.row("select_feed", feed=request.feed)
     if feed is not None:
-        _refuse_other_settings(feed, request.settings)
+        refuse_other_settings(feed, request.settings)
         return feed
     settings = FeedSettings.parse(request.settings)
     file_id = drive.find_file(request.transactions_file, request.folder_id)
@@ -133,7 +120,9 @@ def open_feed(ledger: Ledger, drive: DriveHook, request: FeedRequest) -> Row:
         **{name: getattr(settings, name) for name in settings.as_json()},
     )
     log.info("Feed %s starts on %s (%s bytes) with %s", request.feed, revision.name, f"{revision.size:,}", settings.as_json())
-    return _select(ledger, request.feed)
+    feed = _select(ledger, request.feed)
+    refuse_other_settings(feed, request.settings)  # another run may have started it at the same moment
+    return feed
 
 
 def _select(ledger: Ledger, name: str) -> Row:
@@ -143,7 +132,8 @@ def _select(ledger: Ledger, name: str) -> Row:
     return feed
 
 
-def _refuse_other_settings(feed: Row, asked: dict[str, Any]) -> None:
+def refuse_other_settings(feed: Row, asked: dict[str, Any]) -> None:
+    """Raise ``FeedSettingsError``, naming both values, when a feed runs with other settings than those asked for."""
     wanted = FeedSettings.parse(asked)
     other = [
         f"{name} is {FeedSettings(**{name: feed[name]}).as_json()[name]}, the run asks for {wanted.as_json()[name]}"
@@ -224,12 +214,9 @@ def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator
 
 
 def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource) -> None:
-    blob = bytes(feed["header"]) + chunk.body
-    name = chunk_blob(feed["feed"], number)
-    rejects = rejects_blob(feed["feed"], number) if chunk.rejects else None
-    if rejects:
-        blobs.write(rejects, chunk.rejects_csv())
-    blobs.write(name, blob)
+    # A run that was given up for dead may still be landing the same chunk, from an older revision: its blob must not be replaced.
+    _require_same(ledger, feed, number, chunk)
+    name, blob, rejects = _write_chunk(blobs, feed, number, chunk)
     inserted = ledger.run(
         "insert_chunk",
         feed_id=feed["feed_id"],
@@ -255,14 +242,44 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
     )  # fmt: skip
 
 
+def _write_chunk(blobs: BlobStore, feed: Row, number: int, chunk: Chunk) -> tuple[str, bytes, str | None]:
+    """Write a chunk's blobs; give the name and content of the chunk's, and the name of its rejects', if there are any."""
+    blob = bytes(feed["header"]) + chunk.body
+    name = chunk_blob(feed["feed"], number)
+    rejects = rejects_blob(feed["feed"], number) if chunk.rejects else None
+    if rejects:
+        blobs.write(rejects, chunk.rejects_csv())
+    blobs.write(name, blob)
+    return name, blob, rejects
+
+
 def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
-    """Another run landed the chunk meanwhile: it must have been the same bytes."""
-    (there,) = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=number, last_chunk=number)
-    if there["source_sha256"] != chunk.source_sha256:
+    """Refuse to land a chunk that has landed meanwhile with other bytes."""
+    there = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=number, last_chunk=number)
+    if there and there[0]["source_sha256"] != chunk.source_sha256:
         raise SourceChangedError(
             f"feed {feed['feed']}: chunk {number} was landed by another run at the same time with SHA-256 "
-            f"{there['source_sha256']}, here it has {chunk.source_sha256}: the file was replaced in between. Run again."
+            f"{there[0]['source_sha256']}, here it has {chunk.source_sha256}: the file was replaced in between. Run again."
         )
+
+
+def repair_blobs(ledger: Ledger, source: PinnedSource, blobs: BlobStore, feed: Row) -> None:
+    """Write the blobs of chunks again that have landed, are not applied, and are altered or gone.
+
+    Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared.
+    """
+    for landed in ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"]):
+        there = blobs.sha256(landed["blob_name"])
+        if there == landed["blob_sha256"]:
+            continue
+        header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+        start = Position(landed["byte_start"], landed["first_line"])
+        rows = landed["landed_rows"] + landed["rejected_rows"]
+        chunk = next(cut_chunks(source.read, landed["byte_end"], header, start, rows, 1))
+        _require_same(ledger, feed, landed["chunk"], chunk)
+        _write_chunk(blobs, feed, landed["chunk"], chunk)
+        what = "was gone" if there is None else "had been altered"
+        log.warning("Blob %s %s; landed it again from Drive", landed["blob_name"], what)
 
 
 def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, came_to_end: bool) -> Row:

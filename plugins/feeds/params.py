@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from feeds.errors import FeedSettingsError
-from feeds.landing import FeedRequest
+from feeds.request import FeedRequest
 from feeds.settings import FeedSettings
 
 if TYPE_CHECKING:
@@ -116,4 +116,5 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
         importance_file=params["importance_file"],
         first_chunk=first,
         last_chunk=last,
+        flush=params["flush"],
     )

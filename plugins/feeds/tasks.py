@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from feeds.errors import ChunkGapError, FeedSettingsError
 from feeds.ledger import open_ledger
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def export_detections(feed: str) -> list[str]:
 
 
 def record_failure(context: Context) -> None:
-    """Keep scheduled runs off a feed for a while after a failed task: a callback on failure."""
+    """Keep scheduled runs off a feed for a while after a failed task: a callback on failure.
+
+    Not when a run was refused over what it asked for: the feed itself is well.
+    """
+    if isinstance(context.get("exception"), FeedSettingsError | ChunkGapError):
+        return
     ti = context["ti"]
     feed = context["params"]["feed"] or ti.xcom_pull(task_ids="wait_for_work")
     if feed:

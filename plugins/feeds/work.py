@@ -47,16 +47,25 @@ class DueFeedSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> str:
         """Return the feed's name, or wait for one."""
-        with open_ledger() as ledger:
-            ledger.apply_schema()
+        import psycopg
+
+        try:
+            with open_ledger() as ledger:
+                ledger.apply_schema()
+                if self.feed:
+                    return self.feed
+                due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+        except psycopg.OperationalError as error:
             if self.feed:
-                return self.feed
-            due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+                raise ConnectionError(f"the ledger (connection {CONN_ID}) does not answer: {error}") from error
+            # Not a failed run, which the next would follow at once: the trigger tries again until the ledger is back.
+            self.log.warning("The ledger (connection %s) does not answer: %s; waiting for it", CONN_ID, error)
+            due = None
         if due is not None:
             return str(due["feed"])
         self.log.info("Nothing is due; waiting")
         self.defer(
-            trigger=DueFeedTrigger(dag_id=self.dag_id, idle_seconds=self.idle_seconds),
+            trigger=DueFeedTrigger(dag_id=self.dag_id, give_up_at=time.time() + self.idle_seconds),
             timeout=timedelta(seconds=self.idle_seconds + 60),
             method_name="resume",
         )
@@ -69,29 +78,35 @@ class DueFeedSensor(BaseSensorOperator):
 
 
 class DueFeedTrigger(BaseTrigger):
-    """Watch the ledger until a followed feed has work due, a run of the DAG is queued, or ``idle_seconds`` have passed."""
+    """Watch the ledger until a followed feed has work due, a run of the DAG is queued, or it is time to give up.
 
-    def __init__(self, dag_id: str, idle_seconds: float) -> None:
+    Parameters
+    ----------
+    dag_id
+        The DAG whose queued runs it makes way for.
+    give_up_at
+        Unix time, so that a triggerer that starts again keeps to it.
+    """
+
+    def __init__(self, dag_id: str, give_up_at: float) -> None:
         super().__init__()
         self.dag_id = dag_id
-        self.idle_seconds = idle_seconds
+        self.give_up_at = give_up_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what the triggerer needs to make it again."""
-        return "feeds.work.DueFeedTrigger", {"dag_id": self.dag_id, "idle_seconds": self.idle_seconds}
+        return "feeds.work.DueFeedTrigger", {"dag_id": self.dag_id, "give_up_at": self.give_up_at}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the feed, or why there is none."""
         import psycopg
 
-        given_up_at = time.monotonic() + self.idle_seconds
         connection = _conninfo(await BaseHook.aget_connection(CONN_ID))
-        reason = f"nothing was due for {self.idle_seconds:g} s"
-        while time.monotonic() < given_up_at:
+        while time.time() < self.give_up_at:
             # A connection of its own each time: the database may have been away in between.
             try:
                 async with await psycopg.AsyncConnection.connect(**connection, autocommit=True) as ledger:
-                    while time.monotonic() < given_up_at:
+                    while time.time() < self.give_up_at:
                         if feed := await _due_feed(ledger):
                             yield TriggerEvent({"feed": feed})
                             return
@@ -102,7 +117,7 @@ class DueFeedTrigger(BaseTrigger):
             except psycopg.OperationalError as error:
                 self.log.warning("The ledger (connection %s) does not answer: %s; trying again", CONN_ID, error)
                 await asyncio.sleep(5)
-        yield TriggerEvent({"feed": None, "reason": reason})
+        yield TriggerEvent({"feed": None, "reason": "nothing was due"})
 
     async def _run_is_queued(self) -> bool:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance

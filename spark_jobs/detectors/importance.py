@@ -35,7 +35,8 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
     InputError
         The file does not exist or lacks a column.
     """
-    rows = spark.read.options(**CSV_OPTIONS).csv(path)
+    # A line is a row, also when a quote is not closed: it must not swallow the rows behind it.
+    rows = spark.read.options(**CSV_OPTIONS | {"multiLine": "false"}).csv(path)
     try:
         header = [name.strip("\ufeff \r'\"") for name in rows.columns]
     except AnalysisException as error:

@@ -70,7 +70,8 @@ def test_runs_follow_each_other(dag: DAG, serialized: Any) -> None:
 @pytest.mark.parametrize("task_id", CHAIN)
 def test_a_task_is_tried_again_and_says_when_it_failed(dag: DAG, task_id: str) -> None:
     task = _task(dag, task_id)
-    assert task.retries == 3
+    # A job that has failed costs a cluster and mostly fails over its input; the next run carries on anyway.
+    assert task.retries == (1 if task_id == "detect_patterns" else 3)
     assert task.retry_delay == timedelta(seconds=5)
     assert task.retry_exponential_backoff == 2
     assert task.max_retry_delay == timedelta(minutes=5)
@@ -115,7 +116,7 @@ def test_connections_are_named_as_everywhere(dag: DAG) -> None:
 def test_detection_waits_in_place_and_its_run_is_described_at_every_try(dag: DAG) -> None:
     task = _task(dag, "detect_patterns")
     assert task.deferrable is False
-    assert task.durable is True
+    assert task.durable is False  # the idempotency token finds the run again, and tells batches apart
     assert task.polling_period_seconds == 1
     assert task.json is detection.detection_run
     assert "json" in task.template_fields

@@ -92,11 +92,18 @@ def test_a_range_behind_what_is_applied_is_a_gap(ledger: Ledger, landed: str) ->
         open_batch(ledger, landed, 3, 3)
 
 
-def test_too_many_rejected_rows_stop_the_batch(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+def test_too_many_rejected_rows_end_the_batch_before_their_chunk(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
     bad = rows(2, 400).replace(b"es_food',", b"es_food',x")
-    feed = make_feed("bad", HEADER + rows(98) + bad + rows(100))
+    feed = make_feed("bad", HEADER + rows(100) + rows(98) + bad + rows(100))
     land(ledger, drive, blobs, feed.request(chunk_size=100))
-    with pytest.raises(RejectLimitError, match=r"chunk 1: 2 of 100 rows are rejected \(unreadable amount: 2\), more than"):
+    batch = open_batch(ledger, "bad", None, None)
+    assert batch is not None
+    assert (batch["first_chunk"], batch["last_chunk"]) == (1, 1)
+    stage(connection, batch)
+    commit(batch["batch_id"])
+    with pytest.raises(RejectLimitError, match=r"chunk 2: 2 of 100 rows are rejected \(unreadable amount: 2\), more than"):
         open_batch(ledger, "bad", None, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -35,6 +36,15 @@ def chunk_rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
         "select chunk, byte_start, byte_end, landed_rows, rejected_rows, source_sha256, blob_sha256 "
         "from ledger.chunk order by chunk"
     ).fetchall()
+
+
+def _all_applied(connection: psycopg.Connection[Any]) -> None:
+    """Nothing is left to do with what has landed: only then does a source that has changed fail the run."""
+    connection.execute(
+        "insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) "
+        "select feed_id, 1, max(chunk), now() from ledger.chunk group by feed_id"
+    )
+    connection.execute("update ledger.chunk set batch_id = (select max(batch_id) from ledger.batch)")
 
 
 def test_lands_the_source_byte_for_byte(
@@ -159,6 +169,7 @@ def test_a_changed_file_lands_nothing(
     feed = make_feed("changed", HEADER + rows(250))
     land(ledger, drive, blobs, feed.request(chunk_size=100))
     before = chunk_rows(connection)
+    _all_applied(connection)
     feed.transactions.write_bytes(new)
     with pytest.raises(SourceChangedError, match=message):
         land(ledger, drive, blobs, feed.request())
@@ -194,3 +205,63 @@ def test_importance_without_a_needed_column_is_refused_before_a_chunk_lands(
     with pytest.raises(SourceFormatError, match="the header lacks Weight"):
         land(ledger, drive, blobs, feed.request())
     assert chunk_rows(connection) == []
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_a_file_without_a_last_line_end_may_grow(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, ending: bytes
+) -> None:
+    source = HEADER + rows(50).removesuffix(b"\n")
+    feed = make_feed("noend", source)
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    feed.transactions.write_bytes(source + ending + rows(30))
+    assert land(ledger, drive, blobs, feed.request())["landed"] == 2
+    assert [row[3] for row in chunk_rows(connection)] == [50, 30]
+
+
+def test_a_last_row_that_goes_on_is_a_changed_file(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    source = HEADER + rows(50).removesuffix(b"\n")
+    feed = make_feed("goeson", source)
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    _all_applied(connection)
+    feed.transactions.write_bytes(source + b"7\n" + rows(30))
+    with pytest.raises(SourceChangedError, match="its last landed row had no line end and goes on now"):
+        land(ledger, drive, blobs, feed.request())
+
+
+@pytest.mark.parametrize("damage", ["altered", "gone"])
+def test_a_blob_that_is_not_applied_yet_is_landed_again_when_it_is_damaged(
+    services: Addresses, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, damage: str
+) -> None:
+    bad = b"0,'C1','4','F','28007','M1','28007','es_food',-3,0\n"
+    feed = make_feed("repair", HEADER + rows(150) + bad + rows(100))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    name = "chunks/repair/chunk-000002.csv"
+    before = blobs.read(name)
+    if damage == "altered":
+        blobs.write(name, before.replace(b"es_food", b"es_fool", 1))
+    else:
+        blobs._hook.delete_file(blobs.container, name)
+    land(ledger, drive, blobs, feed.request())
+    assert blobs.read(name) == before
+
+
+def test_what_has_landed_goes_on_although_the_file_has_changed(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("drains", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    feed.transactions.write_bytes(HEADER + rows(100))
+    outcome = land(ledger, drive, blobs, feed.request())
+    assert outcome == {"feed": "drains", "landed": 3, "applied": 0, "new_chunks": 0}
+
+
+def test_a_flush_lands_nothing_of_a_feed_that_nobody_follows(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("flush", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(last=1, chunk_size=100))
+    assert land(ledger, drive, blobs, replace(feed.request(), flush=True))["landed"] == 1
+    assert not (ledger.row("select_feed", feed="flush") or {})["followed"]

@@ -126,13 +126,17 @@ def test_importance_is_read_by_name_and_bad_weights_are_left_out(spark: SparkSes
         b"1.50,M1,t,'C1'\r\n"
         b"NaN,M1,t,C1\r\nInfinity,M1,t,C1\r\n1e99,M1,t,C1\r\n,M1,t,C1\r\n0x1,M1,t,C1\r\n12 000,M1,t,C1\r\n"
         b"7\r\n"
-        b'3,"M,\n2",t,C3'
+        b'3,"M,2",t,C3\n'
+        b'4,"M3,t,C4\n'  # a quote that is not closed costs its own row
+        b"5,M4,t,C5\n"
     )
     read = read_importance(spark, file.as_uri())
     assert sorted(read.where("weight is null").select("customer").collect()) == [("C1",)] * 6
     assert weights_of(spark, file, "customer_merchant") == {
         ("M1", "C1"): Decimal("1.5"),
         ("M1", "C2"): Decimal(2),
-        ("M,\n2", "C3"): Decimal(3),
+        ("M,2", "C3"): Decimal(3),
+        ("M3,t,C4", ""): Decimal(4),
+        ("M4", "C5"): Decimal(5),
         ("", ""): Decimal(7),
     }

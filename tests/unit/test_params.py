@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from feeds.errors import FeedSettingsError
-from feeds.landing import FeedRequest
 from feeds.params import request_from, trigger_params
+from feeds.request import FeedRequest
 from feeds.settings import FeedSettings
 
 
@@ -57,7 +57,7 @@ def test_all_that_is_not_a_setting_is_carried_over() -> None:
         "last_chunk": 5,
         "flush": True,
     }
-    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5)
+    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, flush=True)
 
 
 @pytest.mark.parametrize(
