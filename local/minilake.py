@@ -9,6 +9,7 @@ import httpx
 
 from local.config import CHECKOUT, StackConfig
 from local.services import Service
+from local.spark import job_remote
 from local.supervision import Program
 
 
@@ -29,7 +30,7 @@ def _programs(config: StackConfig) -> list[Program]:
         "MINILAKE_NOTEBOOK": "0",
         # Empty, and set so that DuckDB does not try to download an extension at every start.
         "MINILAKE_DUCKDB_EXTENSION_DIR": str(data / "extensions"),
-        "SPARK_REMOTE": config.addresses.spark_remote,
+        "SPARK_REMOTE": job_remote(config),
     }
     command = [sys.executable, "-m", "local.databricks", str(config.directory)]
     return [Program("minilake", command, CHECKOUT, environment)]

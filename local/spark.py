@@ -14,6 +14,7 @@ from local.services import Service
 from local.supervision import Program, clean_environment
 
 _WARMUP_SECONDS = 180
+_JOB_SESSION = "7b1f5a52-4d0e-4c57-9c0e-1f6f3a1d2e90"
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {
     "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -25,7 +26,19 @@ _CONF = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.catalogImplementation": "in-memory",
+    # Jobs share one session, see job_remote: it must outlive a quiet hour, and keep the code that it has compiled.
+    "spark.connect.session.manager.defaultSessionTimeout": "-1",
+    "spark.sql.codegen.cache.maxEntries": "2000",
 }
+
+
+def job_remote(config: StackConfig) -> str:
+    """Give the address under which jobs reach Spark: all in one session.
+
+    Each session has a class loader of its own, so in a new one Spark compiles all generated code again: some seconds a job.
+    Nobody may stop this session, because its id cannot be used again.
+    """
+    return f"{config.addresses.spark_remote}/;user_id=job;session_id={_JOB_SESSION}"
 
 
 def jdbc_driver() -> Path:
@@ -80,7 +93,7 @@ def _check(config: StackConfig) -> None:
 
 def _provision(config: StackConfig) -> None:
     """Run the kinds of queries that a job runs, so that the first job finds the server's classes loaded."""
-    environment = clean_environment() | {"SPARK_REMOTE": config.addresses.spark_remote}
+    environment = clean_environment() | {"SPARK_REMOTE": job_remote(config)}
     command = [sys.executable, "-m", "local.spark_warmup", str(config.directory / "spark")]
     try:
         subprocess.run(

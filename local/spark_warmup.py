@@ -55,7 +55,7 @@ def main(directory: Path) -> None:
     if detect_all(batch, _RULES).count() == 0:
         raise SystemExit("Spark finds nothing in the warm-up feed")
     pairs.write.format("noop").mode("overwrite").save()
-    spark.stop()
+    # The session stays: it is the jobs' own.
     shutil.rmtree(folder)
 
 

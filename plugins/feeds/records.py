@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from feeds.errors import SourceFormatError
 
@@ -30,8 +30,7 @@ _NUMBER = re.compile(r"-?[0-9]*(\.[0-9]*)?")
 _BLANK = (b"\n", b"\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row as it stands in the source.
 
     Attributes
@@ -141,25 +140,26 @@ class RecordSplitter:
             if may_go_on and size + len(self._open_line) <= MAX_RECORD_BYTES:
                 return None
             return 1, [], "not valid CSV"
-        return pulled, *_decoded([field.encode("latin-1") for field in latin])
+        fields = [_decoded(field.encode("latin-1")) for field in latin]
+        problem = next((problem for _, problem in fields if problem), None)
+        return pulled, [] if problem else [text for text, _ in fields], problem
 
 
 def _read_plain(line: bytes) -> tuple[list[str], str | None]:
     row = line.removesuffix(b"\n").removesuffix(b"\r")
     if b"\r" in row:
         return [], "not valid CSV"
-    return _decoded(row.split(b","))
+    text, problem = _decoded(row)
+    return ([], problem) if problem else (text.split(","), None)
 
 
-def _decoded(fields: Sequence[bytes]) -> tuple[list[str], str | None]:
-    row = b",".join(fields)
+def _decoded(row: bytes) -> tuple[str, str | None]:
     if b"\0" in row:
-        return [], "NUL byte"
+        return "", "NUL byte"
     try:
-        row.decode()
+        return row.decode(), None
     except UnicodeDecodeError:
-        return [], "not UTF-8"
-    return [field.decode() for field in fields], None
+        return "", "not UTF-8"
 
 
 def clean(value: str) -> str:
@@ -167,7 +167,6 @@ def clean(value: str) -> str:
     return value.strip(" '")
 
 
-@dataclass(frozen=True)
 class RowCheck:
     """Says why a row cannot reach a total.
 
@@ -177,22 +176,25 @@ class RowCheck:
         Names of the header's columns, in order.
     """
 
-    columns: Sequence[str]
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._count = len(columns)
+        self._ids = [(name, columns.index(name)) for name in ("customer", "merchant")]
+        self._amount = columns.index("amount")
 
     def reason(self, record: Record) -> str | None:
         """Return why the row is rejected, one of a few fixed texts, or ``None`` when it is good."""
         if record.problem is not None:
             return record.problem
-        if len(record.fields) != len(self.columns):
+        fields = record.fields
+        if len(fields) != self._count:
             return "wrong number of fields"
-        row = dict(zip(self.columns, record.fields, strict=True))
-        for name in ("customer", "merchant"):
-            size = len(clean(row[name]).encode())
-            if size == 0:
+        for name, position in self._ids:
+            value = clean(fields[position])
+            if not value:
                 return f"empty {name}"
-            if size > MAX_ID_BYTES:
+            if len(value) * 4 > MAX_ID_BYTES and len(value.encode()) > MAX_ID_BYTES:  # a character has at most 4 bytes
                 return f"{name} too long"
-        amount = clean(row["amount"])
+        amount = clean(fields[self._amount])
         return None if _AMOUNT.fullmatch(amount) else _amount_problem(amount)
 
 
