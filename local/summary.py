@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,5 +33,5 @@ def print_summary(ledger: Ledger, feed: str, triggered_at: datetime, out: Path, 
         if progress["interval_seconds"] and progress["landed"]:
             due = progress["started_at"] + timedelta(seconds=float(progress["interval_seconds"] * (progress["landed"] - 1)))
             table.add_row("last file after last chunk came due", f"{(last_file - due).total_seconds():.1f} s")
-    table.add_row("files", f"{len(files)} under {out}")
+    table.add_row("files", f"{len(files)} under {os.path.relpath(out)}")
     Console().print(table)

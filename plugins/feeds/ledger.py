@@ -58,7 +58,10 @@ class Ledger:
             yield
 
     def apply_schema(self) -> None:
-        """Apply ``schema.sql`` and ``views.sql`` unless exactly this text of them is in force."""
+        """Apply ``schema.sql`` and ``views.sql`` unless exactly this text of them has been applied.
+
+        They create what is missing. A table that exists is not altered: a column added there needs an ``alter table`` beside it.
+        """
         wanted = hashlib.sha256((statement("schema") + statement("views")).encode()).hexdigest()
         if self._schema() == wanted:
             return
