@@ -17,7 +17,7 @@ from tests.e2e.outcome import detections
 
 def test_dags_test_runs_a_feed_end_to_end(airflow: Stack, small: tuple[Path, Path]) -> None:
     folder = airflow.addresses.drive_root / "dags-test"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # of an earlier session; the ledger is new in each
     (folder / "transactions.csv").write_bytes(small[0].read_bytes())
     (folder / "CustomerImportance.csv").write_bytes(small[1].read_bytes())
     folder_id = next(node.id for node in DriveTree(airflow.addresses.drive_root).nodes() if node.path == folder)
