@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from feeds.blobs import Blobs
 from feeds.detection import idempotency_token, open_batch
@@ -18,8 +17,9 @@ from feeds.errors import ChunkGapError, RejectLimitError
 from feeds.export import HEADER as FILE_HEADER
 from feeds.export import export_detections
 from feeds.landing import land
-from feeds.ledger import Ledger, statement
+from feeds.ledger import Ledger
 from tests.conftest import FeedFiles
+from tests.integration.pipeline import commit
 from tests.integration.test_landing import HEADER, rows
 
 MakeFeed = Callable[..., FeedFiles]
@@ -31,13 +31,6 @@ def landed(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) 
     """Give a feed of three landed chunks: 100, 100 and 50 rows."""
     land(ledger, drive, blobs, make_feed("f", HEADER + rows(250)).request(chunk_size=100, detections_per_file=3))
     return "f"
-
-
-def commit(batch_id: int) -> None:
-    """Run the statements as the operator does: split, in one transaction."""
-    PostgresHook(postgres_conn_id="ledger").run(
-        statement("commit_batch"), parameters={"batch_id": batch_id}, split_statements=True
-    )
 
 
 def stage(connection: Connection, batch: dict[str, Any], staging: str = "s1", detections: int = 0, first: int = 0) -> None:
