@@ -18,8 +18,8 @@ import httpx
 import psycopg
 
 from feeds.errors import FeedError
-from feeds.landing import refuse_other_settings
 from feeds.ledger import Ledger, Row
+from feeds.opening import refuse_other_settings
 from feeds.settings import FeedSettings
 from local.airflow_api import AirflowApi, AirflowError
 from local.config import Addresses, StackError

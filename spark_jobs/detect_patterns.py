@@ -42,6 +42,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--storage_url", required=True, help="what comes before the name of a blob in its path")
     parser.add_argument("--columns", required=True, type=json.loads, help="JSON list: the header's names in file order")
     parser.add_argument("--importance", required=True, help="blob name; empty when the ledger has the weights already")
+    parser.add_argument("--still_holds", default="no", choices=["yes", "no"], help="stage also what holds at the last chunk")
     parser.add_argument("--weight_scope", required=True, choices=["customer_merchant", "customer"])
     for detector in DETECTORS:
         for name, kind in detector.ARGUMENTS.items():
@@ -88,6 +89,9 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         per_pattern = [F.count_if(F.col("pattern_id") == d.PATTERN_ID).alias(d.PATTERN_ID) for d in DETECTORS]
         staging.write("staged_detection", detect_all(batch, vars(args)).observe(observation, *per_pattern))
         facts.extend(f"{d.PATTERN_ID} {observed(observation, d.PATTERN_ID)}" for d in DETECTORS)
+    if args.still_holds == "yes":
+        with step("what still holds staged"):
+            staging.write("staged_holding", detect_all(batch.at_end(args.last_chunk), vars(args)))
     with step("staging complete"):
         staging.complete()
 

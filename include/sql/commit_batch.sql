@@ -3,6 +3,31 @@
 
 select ledger.check_batch(%(batch_id)s);
 
+-- A rebuild puts what it found in the place of what there was, by its own rules from now on.
+delete from ledger.weight t using ledger.committable c
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
+delete from ledger.merchant_total t using ledger.committable c
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
+delete from ledger.pair_total t using ledger.committable c
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
+
+update ledger.feed f set
+    upgrade_percent = r.upgrade_percent,
+    upgrade_min_transactions = r.upgrade_min_transactions,
+    weight_scope = r.weight_scope,
+    child_min_transactions = r.child_min_transactions,
+    child_max_average = r.child_max_average,
+    dei_min_female = r.dei_min_female
+from ledger.committable c
+join ledger.batch_rules r using (batch_id)
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and f.feed_id = c.feed_id;
+
+-- An audit that was opened before has nothing left to compare with.
+update ledger.batch a set closed_at = now(), last_error = 'the feed was rebuilt while it was audited: trigger the audit again'
+from ledger.committable c
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild'
+  and a.feed_id = c.feed_id and a.purpose = 'audit' and a.closed_at is null;
+
 insert into ledger.weight (feed_id, merchant, customer, weight)
 select c.feed_id, s.merchant, s.customer, s.weight
 from ledger.committable c
@@ -50,15 +75,24 @@ select c.feed_id, d.pattern_id, d.merchant, d.customer, d.action_type, d.chunk,
        c.batch_id, now()
 from ledger.committable c
 join ledger.staged_detection d using (batch_id, staging_id)
-where c.batch_id = %(batch_id)s
+where c.batch_id = %(batch_id)s and c.purpose = 'apply'
   and not exists (
     select from ledger.detection e
     where e.feed_id = c.feed_id and e.pattern_id = d.pattern_id and e.merchant = d.merchant and e.customer = d.customer
   );
 
+-- Found again, by the rules that a rebuild had withdrawn it under.
+update ledger.detection e set withdrawn_by = null, chunk = d.chunk
+from ledger.committable c
+join ledger.staged_detection d using (batch_id, staging_id)
+where c.batch_id = %(batch_id)s and c.purpose = 'apply' and e.feed_id = c.feed_id and e.withdrawn_by is not null
+  and e.pattern_id = d.pattern_id and e.merchant = d.merchant and e.customer = d.customer;
+
+select ledger.rebuild_detections(%(batch_id)s);
+
 update ledger.chunk k set batch_id = c.batch_id
 from ledger.committable c
-where c.batch_id = %(batch_id)s and k.feed_id = c.feed_id and k.chunk between c.first_chunk and c.last_chunk;
+where c.batch_id = %(batch_id)s and c.purpose = 'apply' and k.feed_id = c.feed_id and k.chunk between c.first_chunk and c.last_chunk;
 
 update ledger.batch set applied_at = now(), last_error = null
 where batch_id = %(batch_id)s and applied_at is null;

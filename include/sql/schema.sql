@@ -1,9 +1,9 @@
 -- The ledger: which feed, chunk, batch, detection and file exists, and how far each has got. It is the only truth.
--- Idempotent: the first task of a run applies it and views.sql when one of them has changed. Bytes and rows live in Blob Storage, never here.
+-- Idempotent: the first task of a run applies it, views.sql and functions.sql when one of them has changed. Bytes and rows live in Blob Storage, never here.
 
 create schema if not exists ledger;
 
--- Which text of this file and views.sql has been applied: the last row.
+-- Which text of the three files has been applied: the last row.
 create table if not exists ledger.applied_schema (
     applied_at timestamptz not null default now(),
     sha256     text        not null
@@ -44,6 +44,10 @@ create table if not exists ledger.feed (
     hold_until               timestamptz           -- scheduled runs leave the feed alone until then
 );
 
+-- A backfill in batches of a chosen size: scheduled runs apply up to chunk backfill_to, backfill_chunks at a time.
+alter table ledger.feed add column if not exists backfill_to integer;
+alter table ledger.feed add column if not exists backfill_chunks integer check (backfill_chunks > 0);
+
 create table if not exists ledger.chunk (
     feed_id       bigint      not null references ledger.feed,
     chunk         integer     not null check (chunk >= 1),
@@ -79,8 +83,20 @@ create table if not exists ledger.batch (
     applied_at  timestamptz
 );
 
-create unique index if not exists batch_open on ledger.batch (feed_id) where applied_at is null;
-create unique index if not exists batch_applied on ledger.batch (feed_id, last_chunk) where applied_at is not null;
+-- What a batch is for. `apply` adds its chunks to the state. `rebuild` and `audit` start from nothing and take every chunk up to
+-- last_chunk: the first replaces the state by what it finds, the second compares the two. `rules` are what a rebuild changes.
+alter table ledger.batch add column if not exists purpose text not null default 'apply'
+    check (purpose in ('apply', 'rebuild', 'audit'));
+alter table ledger.batch add column if not exists rules jsonb not null default '{}';
+alter table ledger.batch add column if not exists closed_at timestamptz; -- given up, or an audit that has been compared
+
+-- Open is what is neither applied nor closed: one batch a feed that will change the state, and one audit beside it.
+drop index if exists ledger.batch_open;
+drop index if exists ledger.batch_applied;
+create unique index if not exists batch_one_open on ledger.batch (feed_id, (purpose = 'audit'))
+    where applied_at is null and closed_at is null;
+create unique index if not exists batch_last_applied on ledger.batch (feed_id, last_chunk)
+    where applied_at is not null and purpose = 'apply';
 
 do $$
 begin
@@ -132,6 +148,25 @@ create table if not exists ledger.detection (
     detected_at timestamptz not null,
     primary key (feed_id, pattern_id, merchant, customer),
     unique (feed_id, ordinal)
+);
+
+-- A detection is an event, and stays. Whether its rule held at the last chunk of the last audit, and which chunk that was.
+alter table ledger.detection add column if not exists still_holds boolean;
+alter table ledger.detection add column if not exists audited_chunk integer;
+-- A rebuild did not find it, and it was in a file already; null: it is what the feed's rules find.
+alter table ledger.detection add column if not exists withdrawn_by bigint references ledger.batch;
+
+-- What a rebuild changed: `added`, `gone`, `moved` to another chunk.
+create table if not exists ledger.rebuild_change (
+    batch_id     bigint not null references ledger.batch,
+    change       text   not null check (change in ('added', 'gone', 'moved')),
+    pattern_id   text   collate "C" not null,
+    merchant     text   collate "C" not null,
+    customer     text   collate "C" not null,
+    chunk_before integer,
+    chunk_after  integer,
+    exported     boolean not null, -- it was in a detection file before
+    primary key (batch_id, pattern_id, merchant, customer)
 );
 
 -- A file holds the detections with first_ordinal <= ordinal <= last_ordinal. Reserved first, uploaded, then confirmed.
@@ -197,4 +232,37 @@ create table if not exists ledger.staged_detection (
     merchant   text    collate "C" not null,
     customer   text    collate "C" not null,
     primary key (batch_id, staging_id, pattern_id, merchant, customer)
+);
+
+-- Of an audit: the detections whose rule holds at its last chunk.
+create table if not exists ledger.staged_holding (
+    batch_id   bigint  not null,
+    staging_id text    not null,
+    chunk      integer not null,
+    pattern_id text    collate "C" not null,
+    action_type text   not null,
+    merchant   text    collate "C" not null,
+    customer   text    collate "C" not null,
+    primary key (batch_id, staging_id, pattern_id, merchant, customer)
+);
+
+-- The state as an audit found it when it was opened: the feed goes on while the audit's job runs.
+create table if not exists ledger.audited_merchant (
+    batch_id     bigint not null references ledger.batch,
+    merchant     text   collate "C" not null,
+    transactions bigint not null,
+    female       bigint not null,
+    male         bigint not null,
+    primary key (batch_id, merchant)
+);
+
+create table if not exists ledger.audited_pair (
+    batch_id     bigint  not null references ledger.batch,
+    merchant     text    collate "C" not null,
+    customer     text    collate "C" not null,
+    transactions bigint  not null,
+    amount       numeric(24, 2) not null,
+    seen_female  boolean not null,
+    seen_male    boolean not null,
+    primary key (batch_id, merchant, customer)
 );

@@ -1,20 +1,29 @@
--- The followed feed whose work has waited longest; none when nothing is due. Work is: a chunk to land, a chunk to apply, a file to
--- write. Only when no feed has work, one whose source may have new rows at its end.
+-- The feed whose work has waited longest; none when nothing is due. Work is: a chunk to land, a chunk to apply, a file to write, a
+-- batch that was left open. Only when no feed has work, one whose source may have new rows at its end. A feed that nobody follows is
+-- not landed, but what was begun with it is finished: an open batch, a reserved file, a backfill in several batches.
 select feed from (
     select f.feed, least(
-        case when not p.landed_to_end then p.next_due_at end,
-        case when p.applied < p.landed then f.started_at end,
-        (select min(r.reserved_at) from ledger.detection_file r where r.feed_id = f.feed_id and r.uploaded_at is null),
+        case when f.followed and not p.landed_to_end then p.next_due_at end,
+        case when p.applied < p.landed and (f.followed or p.applied < f.backfill_to) then f.started_at end,
+        (select b.opened_at from ledger.batch b
+         where b.feed_id = f.feed_id and b.applied_at is null and b.closed_at is null and b.purpose <> 'audit'),
+        (select min(r.reserved_at) from ledger.detection_file r
+         where r.feed_id = f.feed_id and r.uploaded_at is null),
         (select d.detected_at + f.linger_seconds * interval '1 second'
          from ledger.detection d
-         where d.feed_id = f.feed_id and d.ordinal > coalesce(
+         where f.followed and d.feed_id = f.feed_id and d.ordinal > coalesce(
              (select l.last_ordinal from ledger.detection_file l where l.feed_id = f.feed_id order by l.file_number desc limit 1), 0)
          order by d.ordinal limit 1)
     ) as due_at,
-    case when p.landed_to_end then f.checked_at + %(recheck_seconds)s * interval '1 second' end as recheck_at
+    case when f.followed and p.landed_to_end then f.checked_at + %(recheck_seconds)s * interval '1 second' end as recheck_at
     from ledger.feed f
     join ledger.feed_position p using (feed_id)
-    where f.followed and (f.hold_until is null or f.hold_until <= now())
+    where (f.hold_until is null or f.hold_until <= now()) and (
+        f.followed
+        or f.backfill_to is not null
+        or f.feed_id in (select feed_id from ledger.batch where applied_at is null and closed_at is null and purpose <> 'audit')
+        or f.feed_id in (select feed_id from ledger.detection_file where uploaded_at is null)
+    )
 ) work
 where due_at <= now() or recheck_at <= now()
 order by coalesce(due_at <= now(), false) desc, least(due_at, recheck_at), feed

@@ -1,4 +1,18 @@
--- Views and the one function of the ledger; applied after schema.sql, and like it idempotent.
+-- Views of the ledger; applied after schema.sql, and like it idempotent.
+
+-- The rules of a batch: its feed's, unless a rebuild changes them. state_feed_id is the feed whose state is the one before the batch:
+-- none for a rebuild or an audit, which start from nothing.
+create or replace view ledger.batch_rules as
+select b.batch_id, b.feed_id, b.purpose,
+       case when b.purpose = 'apply' then b.feed_id end as state_feed_id,
+       coalesce((b.rules ->> 'upgrade_percent')::integer, f.upgrade_percent) as upgrade_percent,
+       coalesce((b.rules ->> 'upgrade_min_transactions')::bigint, f.upgrade_min_transactions) as upgrade_min_transactions,
+       coalesce(b.rules ->> 'weight_scope', f.weight_scope) as weight_scope,
+       coalesce((b.rules ->> 'child_min_transactions')::bigint, f.child_min_transactions) as child_min_transactions,
+       coalesce((b.rules ->> 'child_max_average')::numeric, f.child_max_average) as child_max_average,
+       coalesce((b.rules ->> 'dei_min_female')::bigint, f.dei_min_female) as dei_min_female
+from ledger.batch b
+join ledger.feed f using (feed_id);
 
 -- What a job reads of the state: only the keys that it has staged. Spark pushes the filter on batch_id and staging_id down.
 -- Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare every key with every other.
@@ -6,10 +20,10 @@
 create or replace view ledger.touched_pair as
 select s.batch_id, s.staging_id, s.merchant, s.customer, p.transactions, p.amount, p.seen_female, p.seen_male
 from ledger.staged_pair s
-join ledger.batch b on b.batch_id = s.batch_id
+join ledger.batch_rules b on b.batch_id = s.batch_id
 cross join lateral (
     select * from ledger.pair_total p
-    where p.feed_id = b.feed_id and p.merchant = s.merchant and p.customer = s.customer
+    where p.feed_id = b.state_feed_id and p.merchant = s.merchant and p.customer = s.customer
     limit 1
 ) p;
 
@@ -22,29 +36,28 @@ from (
     from ledger.staged_pair
     group by batch_id, staging_id, merchant
 ) s
-join ledger.batch b on b.batch_id = s.batch_id
-left join ledger.merchant_total m on m.feed_id = b.feed_id and m.merchant = s.merchant;
+join ledger.batch_rules b on b.batch_id = s.batch_id
+left join ledger.merchant_total m on m.feed_id = b.state_feed_id and m.merchant = s.merchant;
 
--- The customers to rank for PatId1: all that have a weight, of the merchants which the batch touches and which exceed the
--- feed's upgrade_min_transactions by the batch's end. `transactions` is their number before the batch.
+-- The customers to rank for PatId1: all that have a weight, of the merchants which the batch touches and which exceed
+-- upgrade_min_transactions by the batch's end. `transactions` is their number before the batch.
 create or replace view ledger.upgrade_pair as
 with hot as (
-    select t.batch_id, t.staging_id, t.merchant, b.feed_id,
-           case f.weight_scope when 'customer' then '' else t.merchant end as weight_merchant
+    select t.batch_id, t.staging_id, t.merchant, b.state_feed_id,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant
     from ledger.touched_merchant t
-    join ledger.batch b on b.batch_id = t.batch_id
-    join ledger.feed f on f.feed_id = b.feed_id
-    where t.transactions + t.batch_transactions > f.upgrade_min_transactions
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    where t.transactions + t.batch_transactions > b.upgrade_min_transactions
 ), seen as (
-    select h.batch_id, h.staging_id, h.feed_id, h.weight_merchant, h.merchant, p.customer, p.transactions
+    select h.batch_id, h.staging_id, h.state_feed_id, h.weight_merchant, h.merchant, p.customer, p.transactions
     from hot h
     cross join lateral (
         select customer, transactions from ledger.pair_total
-        where feed_id = h.feed_id and merchant = h.merchant
+        where feed_id = h.state_feed_id and merchant = h.merchant
         offset 0
     ) p
     union all
-    select h.batch_id, h.staging_id, h.feed_id, h.weight_merchant, h.merchant, s.customer, 0
+    select h.batch_id, h.staging_id, h.state_feed_id, h.weight_merchant, h.merchant, s.customer, 0
     from hot h
     cross join lateral (
         select customer from ledger.staged_pair
@@ -53,7 +66,7 @@ with hot as (
     ) s
     left join lateral (
         select true as known from ledger.pair_total
-        where feed_id = h.feed_id and merchant = h.merchant and customer = s.customer
+        where feed_id = h.state_feed_id and merchant = h.merchant and customer = s.customer
         limit 1
     ) p on true
     where p.known is null
@@ -62,20 +75,25 @@ select s.batch_id, s.staging_id, s.merchant, s.customer, s.transactions, w.weigh
 from seen s
 cross join lateral (
     select weight from ledger.weight
-    where feed_id = s.feed_id and merchant = s.weight_merchant and customer = s.customer
+    where feed_id = s.state_feed_id and merchant = s.weight_merchant and customer = s.customer
     union all
     select weight from ledger.staged_weight
     where batch_id = s.batch_id and staging_id = s.staging_id and merchant = s.weight_merchant and customer = s.customer
     limit 1
 ) w;
 
--- The batches that can be committed now, each with the one staging to take: the first complete one.
-create or replace view ledger.committable as
-select distinct on (b.batch_id) b.batch_id, b.feed_id, b.first_chunk, b.last_chunk, s.staging_id
+-- The open batches whose job has finished, each with the one staging to take: the first complete one.
+create or replace view ledger.staged as
+select distinct on (b.batch_id) b.batch_id, b.feed_id, b.purpose, b.first_chunk, b.last_chunk, s.staging_id
 from ledger.batch b
 join ledger.staged_batch s on s.batch_id = b.batch_id
-where b.applied_at is null
+where b.applied_at is null and b.closed_at is null
 order by b.batch_id, s.staged_at, s.staging_id;
+
+-- Those that can be committed now.
+drop view if exists ledger.committable;
+create view ledger.committable as
+select batch_id, feed_id, purpose, first_chunk, last_chunk, staging_id from ledger.staged where purpose <> 'audit';
 
 -- How far each feed has got. Two index look-ups a feed, however long it has run.
 create or replace view ledger.feed_position as
@@ -90,45 +108,7 @@ select f.feed_id, f.feed,
 from ledger.feed f
 left join lateral (select * from ledger.chunk where feed_id = f.feed_id order by chunk desc limit 1) c on true
 left join lateral (
-    select last_chunk from ledger.batch where feed_id = f.feed_id and applied_at is not null order by last_chunk desc limit 1
+    select last_chunk from ledger.batch
+    where feed_id = f.feed_id and applied_at is not null and purpose = 'apply'
+    order by last_chunk desc limit 1
 ) b on true;
-
--- Refuse a batch whose staging does not fit the ledger. Called first by commit_batch.sql; locks the feed, so that of two commits
--- one waits, and then finds nothing to do.
-create or replace function ledger.check_batch(asked bigint) returns text
-language plpgsql as $$
-declare
-    b       ledger.batch;
-    last    integer;
-    staging text;
-    wrong   record;
-begin
-    perform from ledger.feed f join ledger.batch using (feed_id) where batch_id = asked for update of f;
-    select * into b from ledger.batch where batch_id = asked;
-    if b.batch_id is null then
-        raise exception 'batch % is not in the ledger', asked;
-    end if;
-    if b.applied_at is not null then
-        return 'applied already';
-    end if;
-    select applied into last from ledger.feed_position where feed_id = b.feed_id;
-    if b.first_chunk <> last + 1 then
-        raise exception 'batch % starts at chunk %, but chunk % is the last one applied', asked, b.first_chunk, last;
-    end if;
-    select staging_id into staging from ledger.committable where batch_id = asked;
-    if staging is null then
-        raise exception 'batch % has no complete staging: its detection job did not finish', asked
-            using hint = 'The next run of the DAG starts the job again.';
-    end if;
-    select k as chunk, c.landed_rows, coalesce(s.transactions, 0) as transactions into wrong
-    from generate_series(b.first_chunk, b.last_chunk) k
-    left join ledger.chunk c on c.feed_id = b.feed_id and c.chunk = k
-    left join ledger.staged_chunk s on s.batch_id = asked and s.staging_id = staging and s.chunk = k
-    where c.landed_rows is distinct from coalesce(s.transactions, 0)
-    order by k limit 1;
-    if found then
-        raise exception 'chunk %: landing counted % rows, the detection job %', wrong.chunk, wrong.landed_rows, wrong.transactions
-            using hint = 'The landed blob is read differently by the two. Nothing was committed.';
-    end if;
-    return 'ok';
-end $$;

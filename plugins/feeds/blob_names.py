@@ -20,4 +20,9 @@ def importance_blob(feed: str) -> str:
 
 def detections_blob(feed: str, file_number: int) -> str:
     """Name of the blob that holds a detection file."""
-    return f"detections/{feed}/detections-{file_number:06d}.csv"
+    return f"{detections_prefix(feed)}detections-{file_number:06d}.csv"
+
+
+def detections_prefix(feed: str) -> str:
+    """Return what the names of all detection files of a feed begin with."""
+    return f"detections/{feed}/"

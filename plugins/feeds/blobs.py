@@ -28,6 +28,10 @@ class Blobs:
         """Return the bytes of a blob."""
         return self._hook.download(self.container, name).readall()
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of all blobs that begin so, in order."""
+        return sorted(self._hook.get_blobs_list_recursive(self.container, prefix))
+
     def sha256(self, name: str) -> str | None:
         """Return the checksum of a blob's bytes; ``None`` when there is none of that name."""
         try:

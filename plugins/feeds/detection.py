@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.sdk import BaseHook
+from psycopg.types.json import Jsonb
 
 from feeds.blob_names import importance_blob
 from feeds.blobs import storage_url
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
+from feeds.settings import RULES
 
 if TYPE_CHECKING:
     import jinja2
@@ -34,18 +36,11 @@ log = logging.getLogger(__name__)
 
 DATABRICKS_CONN_ID = "databricks"
 RUN_TIMEOUT_SECONDS = 3600
-RULES = (
-    "upgrade_percent",
-    "upgrade_min_transactions",
-    "weight_scope",
-    "child_min_transactions",
-    "child_max_average",
-    "dei_min_female",
-)
-"""The settings that the job is told, under these names."""
 
 
-def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None) -> Row | None:
+def open_batch(
+    ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None, batch_chunks: int | None = None
+) -> Row | None:
     """Find the feed's open batch, or open one with all chunks that have landed and are not applied.
 
     Parameters
@@ -56,6 +51,8 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
         Name of the feed.
     first_chunk, last_chunk
         Bounds of a new batch; ``None``: none. An open batch keeps its range.
+    batch_chunks
+        With a bound: batches of at most so many chunks, of which this is the first; kept for the runs that take the others.
 
     Returns
     -------
@@ -70,11 +67,11 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
         The next chunk has more rejected rows than the feed allows. One further on ends the batch before it.
     """
     with ledger.transaction():
-        feed = ledger.row("select_feed", feed=feed_name)
-        if feed is None:
-            raise BatchError(f"feed {feed_name} is not in the ledger; land_chunks starts it")
-        ledger.run("lock_feed", feed_id=feed["feed_id"])
-        feed = ledger.row("select_feed", feed=feed_name) or feed  # another run may have gone on before the lock was ours
+        feed = lock_feed(ledger, feed_name)
+        if first_chunk is not None or last_chunk is not None:
+            backfill_to = (last_chunk or feed["landed"]) if batch_chunks else None
+            ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=backfill_to, backfill_chunks=batch_chunks)
+            feed |= {"backfill_to": backfill_to, "backfill_chunks": batch_chunks}
         batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
         if batch is None:
             batch = _new_batch(ledger, feed, first_chunk, last_chunk)
@@ -83,10 +80,20 @@ def open_batch(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chu
     return batch
 
 
+def lock_feed(ledger: Ledger, feed_name: str) -> Row:
+    """Give a feed as it stands, locked until the transaction ends; ``BatchError`` when there is none of that name."""
+    feed = ledger.row("select_feed", feed=feed_name)
+    if feed is None:
+        raise BatchError(f"feed {feed_name} is not in the ledger; land_chunks starts it")
+    ledger.run("lock_feed", feed_id=feed["feed_id"])
+    return ledger.row("select_feed", feed=feed_name) or feed  # another run may have gone on before the lock was ours
+
+
 def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int | None) -> Row | None:
     start, end = feed["applied"] + 1, min(feed["landed"], last_chunk or feed["landed"])
+    if start <= (feed["backfill_to"] or 0):
+        end = min(end, feed["backfill_to"], start + feed["backfill_chunks"] - 1)
     if start > end:
-        log.info("Nothing to apply: chunk %d is the last one landed and applied in the range asked for", end)
         return None
     if first_chunk is not None and first_chunk > start:
         missing = f"chunk {start}" if first_chunk == start + 1 else f"chunks {start} to {first_chunk - 1}"
@@ -94,7 +101,20 @@ def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: i
             f"feed {feed['feed']}: {missing} must be applied before chunk {first_chunk}. Start the range at chunk {start}."
         )
     end = _end_before_rejects(ledger, feed, start, end)
-    return ledger.row("insert_batch", feed_id=feed["feed_id"], first_chunk=start, last_chunk=end)
+    return ledger.row(
+        "insert_batch", feed_id=feed["feed_id"], purpose="apply", rules=Jsonb({}), first_chunk=start, last_chunk=end
+    )
+
+
+def why_nothing(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None) -> str:
+    """Say why :func:`open_batch` has found nothing to apply."""
+    feed = ledger.row("select_feed", feed=feed_name)
+    applied = 0 if feed is None else feed["applied"]
+    if last_chunk is not None and last_chunk <= applied:
+        first = min(first_chunk or last_chunk, last_chunk)
+        chunks = f"chunk {last_chunk} is" if first == last_chunk else f"chunks {first} to {last_chunk} are"
+        return f"nothing to apply: {chunks} applied already, up to chunk {applied} all are"
+    return f"nothing to apply: all that has landed is applied, up to chunk {applied}"
 
 
 def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
@@ -126,7 +146,7 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
         raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
     databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
     return {
-        "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}",
+        "run_name": f"detect_patterns {batch['purpose']} {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}",
         "idempotency_token": idempotency_token(batch),
         "timeout_seconds": RUN_TIMEOUT_SECONDS,
         "tasks": [
@@ -159,6 +179,7 @@ def job_arguments(batch: Row, storage: str) -> list[str]:
         "storage_url": storage,
         "columns": json.dumps(batch["columns"]),
         "importance": "" if batch["weights_ready"] else importance_blob(batch["feed"]),
+        "still_holds": "yes" if batch["purpose"] == "audit" else "no",
         **{name: batch[name] for name in RULES},
     }
     return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]

@@ -37,5 +37,9 @@ class RejectLimitError(FeedError):
     """More rows of a chunk were rejected than the feed's ``max_reject_percent`` allows."""
 
 
+class AuditError(FeedError):
+    """The ledger, or what lies in Blob Storage or on Drive, is not what the landed chunks give."""
+
+
 class BatchError(FeedError):
     """The detection job's result does not fit the ledger; nothing was committed."""

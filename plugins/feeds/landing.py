@@ -13,17 +13,17 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from psycopg.types.json import Jsonb
 
 from feeds.blob_names import chunk_blob, importance_blob, rejects_blob
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.errors import ChunkGapError, FeedError, FeedSettingsError, SourceChangedError
+from feeds.errors import ChunkGapError, FeedError, SourceChangedError
 from feeds.ledger import Ledger, Row
+from feeds.opening import open_feed, select_feed
 from feeds.request import FeedRequest
-from feeds.settings import FeedSettings
-from feeds.source import BLOCK_BYTES, COLUMNS, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
+from feeds.source import BLOCK_BYTES, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
 
 if TYPE_CHECKING:
     from feeds.drive import DriveHook
@@ -67,16 +67,15 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
         log.exception("Nothing more can land; this run goes on with what has landed")
         return _outcome(feed, new_chunks=0)
-    feed = _select(ledger, feed["feed"])
+    feed = select_feed(ledger, feed["feed"])
     if feed["importance_revision"] is None:
         _land_importance(ledger, drive, blobs, feed)
     repair_blobs(ledger, source, blobs, feed)
-    # To write what waits is not to start anything: a feed that nobody follows stays where it is.
-    only_flush = request.flush and not request.ranged and feed["landed"] > 0 and not feed["followed"]
-    if not request.ranged and not only_flush:
+    finishing = _finishes(feed, request)
+    if not request.ranged and not finishing:
         ledger.run("follow_feed", feed_id=feed["feed_id"])
     _refuse_gap(feed, request)
-    limit, new = 0 if only_flush else _limit(feed, request), 0
+    limit, new = 0 if finishing else _limit(feed, request), 0
     for number, chunk in _next_chunks(source, feed, limit):
         _land_chunk(ledger, blobs, feed, number, chunk, source)
         new += 1
@@ -84,67 +83,16 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     return _outcome(feed, new_chunks=new)
 
 
+def _finishes(feed: Row, request: FeedRequest) -> bool:
+    """Whether the run is about what has landed only: it lands nothing more, and a feed that nobody follows stays where it is."""
+    if request.rebuild:
+        return True
+    writes_rest = request.flush and not request.ranged and feed["landed"] > 0
+    return not feed["followed"] and (writes_rest or request.scheduled)
+
+
 def _outcome(feed: Row, *, new_chunks: int) -> Row:
     return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new_chunks}
-
-
-def open_feed(ledger: Ledger, drive: DriveHook, request: FeedRequest) -> Row:
-    """Find the feed, or start it: resolve its files, check the header, fix its settings.
-
-    Raises
-    ------
-    FeedSettingsError, SourceFormatError, DriveAccessError
-        See :func:`land`.
-    """
-    feed = ledger.row("select_feed", feed=request.feed)
-    if feed is not None:
-        refuse_other_settings(feed, request.settings)
-        return feed
-    settings = FeedSettings.parse(request.settings)
-    file_id = drive.find_file(request.transactions_file, request.folder_id)
-    importance_id = drive.find_file(request.importance_file, request.folder_id)
-    revision = drive.get_revision(file_id)
-    header = read_header(PinnedSource(drive, revision).read, revision.size, revision.name, COLUMNS)
-    ledger.run(
-        "insert_feed",
-        feed=request.feed,
-        transactions_file_id=file_id,
-        importance_file_id=importance_id,
-        source_revision=revision.revision_id,
-        source_size=revision.size,
-        source_md5=revision.md5,
-        header=header.raw,
-        columns=header.columns,
-        data_start=header.data_start,
-        data_line=header.data_line,
-        **{name: getattr(settings, name) for name in settings.as_json()},
-    )
-    log.info("Feed %s starts on %s (%s bytes) with %s", request.feed, revision.name, f"{revision.size:,}", settings.as_json())
-    feed = _select(ledger, request.feed)
-    refuse_other_settings(feed, request.settings)  # another run may have started it at the same moment
-    return feed
-
-
-def _select(ledger: Ledger, name: str) -> Row:
-    feed = ledger.row("select_feed", feed=name)
-    if feed is None:
-        raise FeedSettingsError(f"feed {name} is not in the ledger")
-    return feed
-
-
-def refuse_other_settings(feed: Row, asked: dict[str, Any]) -> None:
-    """Raise ``FeedSettingsError``, naming both values, when a feed runs with other settings than those asked for."""
-    wanted = FeedSettings.parse(asked)
-    other = [
-        f"{name} is {FeedSettings(**{name: feed[name]}).as_json()[name]}, the run asks for {wanted.as_json()[name]}"
-        for name in asked
-        if feed[name] != getattr(wanted, name)
-    ]
-    if other:
-        raise FeedSettingsError(
-            f"feed {feed['feed']} started with other settings: {'; '.join(other)}. "
-            "Settings are fixed when a feed starts: leave them out, or start a feed under a new name."
-        )
 
 
 def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:
@@ -284,7 +232,7 @@ def repair_blobs(ledger: Ledger, source: PinnedSource, blobs: BlobStore, feed: R
 
 def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, came_to_end: bool) -> Row:
     """Record whether the source is landed to its end, and say so when the range goes beyond it."""
-    feed = _select(ledger, request.feed)
+    feed = select_feed(ledger, request.feed)
     ended = came_to_end or _only_blank_left(source, feed["position"])
     ledger.run("set_checked", feed_id=feed["feed_id"], exhausted_size=source.revision.size if ended else None)
     if ended:

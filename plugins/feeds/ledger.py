@@ -58,11 +58,12 @@ class Ledger:
             yield
 
     def apply_schema(self) -> None:
-        """Apply ``schema.sql`` and ``views.sql`` unless exactly this text of them has been applied.
+        """Apply ``schema.sql``, ``views.sql`` and ``functions.sql`` unless exactly this text of them has been applied.
 
         They create what is missing. A table that exists is not altered: a column added there needs an ``alter table`` beside it.
         """
-        wanted = hashlib.sha256((statement("schema") + statement("views")).encode()).hexdigest()
+        text = statement("schema") + statement("views") + statement("functions")
+        wanted = hashlib.sha256(text.encode()).hexdigest()
         if self._schema() == wanted:
             return
         with self.transaction():
@@ -70,6 +71,7 @@ class Ledger:
             if self._schema() != wanted:
                 self.run("schema")
                 self.run("views")
+                self.run("functions")
                 self.run("insert_schema", sha256=wanted)
 
     def _schema(self) -> str | None:

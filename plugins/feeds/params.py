@@ -1,4 +1,4 @@
-"""The trigger form of ``transaction_patterns``, and what a run asks for."""
+"""The trigger forms, and what a run asks for."""
 
 from __future__ import annotations
 
@@ -63,11 +63,26 @@ def trigger_params() -> dict[str, Param]:
             description="Last chunk to land and apply, also before it is due. "
             "Both empty: what is due, and scheduled runs carry the feed on.",
         ),
+        "batch_chunks": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            section="This run",
+            description="Apply the range in batches of at most so many chunks: this run takes the first, scheduled runs take "
+            "the others. Empty: the range is one batch.",
+        ),
         "flush": Param(
             False,
             type="boolean",
             section="This run",
             description="Write all waiting detections at the end of the run, also when they do not fill a file.",
+        ),
+        "rebuild": Param(
+            False,
+            type="boolean",
+            section="This run",
+            description="Recompute state and detections from the landed chunks, also with other rules: those below that differ "
+            "from the defaults. What is in a file already stays there; the log of the last task says what has changed.",
         ),
     }
     defaults = FeedSettings().as_json()
@@ -81,6 +96,19 @@ def trigger_params() -> dict[str, Param]:
         for item in fields(FeedSettings)
     }
     return feed | settings
+
+
+def audit_params() -> dict[str, Param]:
+    """Describe the trigger form of ``audit_feed``."""
+    return {
+        "feed": Param(
+            type="string",
+            pattern=FEED_PATTERN,
+            title="Feed",
+            section="Feed",
+            description="Name of the feed to audit, up to its last applied chunk. It may go on meanwhile.",
+        )
+    }
 
 
 def feed_request(context: Context, feed: str) -> FeedRequest:
@@ -97,7 +125,7 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
     Raises
     ------
     FeedSettingsError
-        The range is upside down, or a name in the configuration is unknown.
+        The range is upside down, wishes contradict each other, or a name in the configuration is unknown.
     """
     names = [item.name for item in fields(FeedSettings)]
     if unknown := sorted(set(conf) - set(trigger_params())):
@@ -105,6 +133,11 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
     first, last = params["first_chunk"], params["last_chunk"]
     if first is not None and last is not None and first > last:
         raise FeedSettingsError(f"first_chunk {first} is behind last_chunk {last}")
+    ranged = first is not None or last is not None
+    if params["batch_chunks"] is not None and not ranged:
+        raise FeedSettingsError("batch_chunks divides a range: name first_chunk or last_chunk as well")
+    if params["rebuild"] and (ranged or not params["feed"]):
+        raise FeedSettingsError("rebuild takes all applied chunks of a feed: name the feed, and no first_chunk or last_chunk")
     defaults = FeedSettings().as_json()
     from_form = all(name in conf for name in names)
     asked = {name for name in names if name in conf and not (from_form and params[name] == defaults[name])}
@@ -116,5 +149,8 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
         importance_file=params["importance_file"],
         first_chunk=first,
         last_chunk=last,
+        batch_chunks=params["batch_chunks"],
         flush=params["flush"],
+        rebuild=params["rebuild"],
+        scheduled=not params["feed"],
     )

@@ -20,8 +20,14 @@ class FeedRequest:
         Where a new feed finds its files on Drive.
     first_chunk, last_chunk
         Range to land and apply; ``None``: from where the feed stands, and up to what is due.
+    batch_chunks
+        The range is applied in batches of at most so many chunks; ``None``: in one.
     flush
         The run is to write all waiting detections.
+    rebuild
+        The run is to recompute state and detections from the landed chunks, by the feed's rules and the ``settings`` named.
+    scheduled
+        Nobody asked for the run: it carries on what the ledger says is due.
     """
 
     feed: str
@@ -31,7 +37,10 @@ class FeedRequest:
     importance_file: str = "CustomerImportance.csv"
     first_chunk: int | None = None
     last_chunk: int | None = None
+    batch_chunks: int | None = None
     flush: bool = False
+    rebuild: bool = False
+    scheduled: bool = False
 
     @property
     def ranged(self) -> bool:

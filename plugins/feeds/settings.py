@@ -9,6 +9,16 @@ from typing import Any
 
 from feeds.errors import FeedSettingsError
 
+RULES = (
+    "upgrade_percent",
+    "upgrade_min_transactions",
+    "weight_scope",
+    "child_min_transactions",
+    "child_max_average",
+    "dei_min_female",
+)
+"""The settings that decide what is detected: the job is told them, and a rebuild may change them."""
+
 _DAY = 86_400
 _MANY = 1_000_000_000_000
 _MAX_DECIMALS = 6

@@ -31,7 +31,7 @@ def land_chunks(feed: str) -> dict[str, Any]:
 
 def open_batch(feed: str) -> dict[str, Any]:
     """Open the batch of what has landed; skip detection when that is nothing. See :func:`feeds.detection.open_batch`."""
-    from feeds import detection
+    from feeds import detection, rebuild
     from feeds.blob_names import chunk_blob
     from feeds.blobs import container_name
     from feeds.params import feed_request
@@ -39,9 +39,13 @@ def open_batch(feed: str) -> dict[str, Any]:
     request = feed_request(get_current_context(), feed)
     with open_ledger() as ledger:
         ledger.run("delete_stale_staging")
-        batch = detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk)
-    if batch is None:
-        raise AirflowSkipException("nothing to apply")
+        batch = (
+            rebuild.open_rebuild(ledger, feed, request.settings)
+            if request.rebuild
+            else detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks)
+        )
+        if batch is None:
+            raise AirflowSkipException(detection.why_nothing(ledger, feed, request.first_chunk, request.last_chunk))
     return {
         "batch_id": batch["batch_id"],
         "first_chunk": batch["first_chunk"],
@@ -53,13 +57,16 @@ def open_batch(feed: str) -> dict[str, Any]:
 
 def export_detections(feed: str) -> list[str]:
     """Write the detection files that are due. See :func:`feeds.export.export_detections`."""
-    from feeds import export
+    from feeds import export, rebuild
     from feeds.blobs import Blobs
 
     context = get_current_context()
     with open_ledger() as ledger:
         written = export.export_detections(ledger, Blobs(), feed, flush=context["params"]["flush"])
         ledger.run("record_success", feed=feed)
+        batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
+        if batch_id is not None and (changes := rebuild.report(ledger, batch_id)):
+            log.info("%s", changes)
     return written
 
 

@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from feeds.ledger import CONN_ID, open_ledger, statement
+from feeds.params import feed_request
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -46,9 +47,11 @@ class DueFeedSensor(BaseSensorOperator):
         self.idle_seconds = idle_seconds
 
     def execute(self, context: Context) -> str:
-        """Return the feed's name, or wait for one."""
+        """Return the feed's name, or wait for one; raises what :func:`feeds.params.request_from` raises."""
         import psycopg
 
+        if self.feed:
+            feed_request(context, self.feed)  # a run that contradicts itself ends here, before it touches anything
         try:
             with open_ledger() as ledger:
                 ledger.apply_schema()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -39,6 +39,17 @@ class Batch:
     pairs: DataFrame
     merchants: DataFrame
     weighted_customers: DataFrame
+
+    def at_end(self, last_chunk: int) -> Batch:
+        """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
+        keys = [F.col("merchant"), F.col("customer"), F.lit(last_chunk).alias("chunk")]
+        increments = self.increments.groupBy(*keys).agg(
+            F.sum("transactions").alias("transactions"),
+            F.sum("amount").cast("decimal(24,2)").alias("amount"),
+            F.bool_or("seen_female").alias("seen_female"),
+            F.bool_or("seen_male").alias("seen_male"),
+        )
+        return replace(self, increments=increments)
 
 
 def at_boundary_before(state: DataFrame) -> DataFrame:

@@ -17,6 +17,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAGS = CHECKOUT / "dags"
+DAG_IDS = ["audit_feed", "transaction_patterns"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,20 @@ def bag() -> DagBag:
 
 @pytest.fixture(scope="session")
 def dag(bag: DagBag) -> DAG:
+    """The pipeline."""
     assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
-    return dag
+    return bag.dags["transaction_patterns"]
+
+
+@pytest.fixture(scope="session")
+def audit(bag: DagBag) -> DAG:
+    return bag.dags["audit_feed"]
+
+
+@pytest.fixture(params=DAG_IDS)
+def each(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
+    """Every DAG of ours in turn."""
+    return bag.dags[request.param]
 
 
 @pytest.fixture(scope="session")

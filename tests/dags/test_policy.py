@@ -29,9 +29,10 @@ CHAIN = [
 ]
 
 
-def test_a_dag_says_whose_it_is(dag: DAG) -> None:
-    assert dag.tags
-    assert {task.owner for task in dag.tasks} == {"data-engineering"}
+def test_a_dag_says_whose_it_is(each: DAG) -> None:
+    assert each.tags
+    assert each.description
+    assert {task.owner for task in each.tasks} == {"data-engineering"}
 
 
 def test_the_page_begins_with_its_title(dag: DAG, serialized: Any) -> None:
@@ -67,16 +68,20 @@ def test_runs_follow_each_other(dag: DAG, serialized: Any) -> None:
     assert dag.catchup is False
 
 
+def test_a_task_is_tried_again(each: DAG) -> None:
+    for task_id in each.task_ids:
+        task = _task(each, task_id)
+        # A job that has failed costs a cluster and mostly fails over its input; the next run carries on anyway.
+        assert task.retries == (1 if task_id == "detect_patterns" else 3)
+        assert task.retry_delay == timedelta(seconds=5)
+        assert task.retry_exponential_backoff == 2
+        assert task.max_retry_delay == timedelta(minutes=5)
+        assert task.execution_timeout == timedelta(hours=1)
+
+
 @pytest.mark.parametrize("task_id", CHAIN)
-def test_a_task_is_tried_again_and_says_when_it_failed(dag: DAG, task_id: str) -> None:
-    task = _task(dag, task_id)
-    # A job that has failed costs a cluster and mostly fails over its input; the next run carries on anyway.
-    assert task.retries == (1 if task_id == "detect_patterns" else 3)
-    assert task.retry_delay == timedelta(seconds=5)
-    assert task.retry_exponential_backoff == 2
-    assert task.max_retry_delay == timedelta(minutes=5)
-    assert task.execution_timeout == timedelta(hours=1)
-    assert tasks.record_failure in _as_list(task.on_failure_callback)
+def test_a_task_says_when_it_failed(dag: DAG, task_id: str) -> None:
+    assert tasks.record_failure in _as_list(_task(dag, task_id).on_failure_callback)
 
 
 def test_the_tasks_are_wired_as_a_chain(dag: DAG) -> None:
@@ -113,8 +118,8 @@ def test_connections_are_named_as_everywhere(dag: DAG) -> None:
     assert _task(dag, "commit_batch").conn_id == "ledger"
 
 
-def test_detection_waits_in_place_and_its_run_is_described_at_every_try(dag: DAG) -> None:
-    task = _task(dag, "detect_patterns")
+def test_detection_waits_in_place_and_its_run_is_described_at_every_try(each: DAG) -> None:
+    task = _task(each, "detect_patterns")
     assert task.deferrable is False
     assert task.durable is False  # the idempotency token finds the run again, and tells batches apart
     assert task.polling_period_seconds == 1
@@ -158,8 +163,8 @@ def test_templates_refer_to_what_exists(dag: DAG) -> None:
                     assert key in known, (task.task_id, field)
 
 
-def test_no_reference_hides_in_a_field_that_is_not_rendered(dag: DAG) -> None:
-    for task in dag.tasks:
+def test_no_reference_hides_in_a_field_that_is_not_rendered(each: DAG) -> None:
+    for task in each.tasks:
         for name, value in vars(task).items():
             if name not in task.template_fields and not name.startswith("_"):
                 assert not [leaf for leaf in _leaves(value) if isinstance(leaf, XComArg)], (task.task_id, name)

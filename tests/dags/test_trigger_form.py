@@ -11,7 +11,10 @@ from airflow.sdk import DAG
 
 from feeds.settings import FeedSettings
 
-OWN = ("feed", "folder_id", "transactions_file", "importance_file", "first_chunk", "last_chunk", "flush")
+OWN = (
+    "feed", "folder_id", "transactions_file", "importance_file",
+    "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild",
+)  # fmt: skip
 
 
 def test_it_has_the_settings_under_their_names(dag: DAG) -> None:
@@ -39,7 +42,9 @@ def test_the_defaults_are_those_of_a_new_feed(dag: DAG) -> None:
         "importance_file": "CustomerImportance.csv",
         "first_chunk": None,
         "last_chunk": None,
+        "batch_chunks": None,
         "flush": False,
+        "rebuild": False,
     }
 
 
@@ -70,6 +75,8 @@ def test_it_refuses_a_feed_named(serialized: Any, name: Any) -> None:
         {"first_chunk": 0},
         {"first_chunk": -1},
         {"last_chunk": 0},
+        {"batch_chunks": 0},
+        {"rebuild": "yes"},
         {"last_chunk": 1.5},
         {"last_chunk": "3"},
         {"flush": "yes"},

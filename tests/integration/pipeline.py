@@ -21,6 +21,7 @@ from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger, statement
+from feeds.rebuild import open_rebuild, report
 from local.config import Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from tests.conftest import CHECKOUT, FeedFiles, Found
@@ -55,6 +56,30 @@ class Pipeline:
             commit(batch["batch_id"])
         export_detections(self.ledger, self.blobs, feed.feed, flush=False)
 
+    def rebuild(self, feed: str, **rules: Any) -> str:
+        """Do what one run of the DAG with `rebuild` does; give the table that its log shows."""
+        batch = open_rebuild(self.ledger, feed, rules)
+        self.detect(batch["batch_id"])
+        commit(batch["batch_id"])
+        export_detections(self.ledger, self.blobs, feed, flush=False)
+        shown = report(self.ledger, batch["batch_id"])
+        assert shown is not None
+        return shown
+
+    def state(self, feed: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Give every row of the feed's state."""
+        tables = {
+            "merchant_total": "merchant, transactions, female, male",
+            "pair_total": "merchant, customer, transactions, amount, seen_female, seen_male",
+            "weight": "merchant, customer, weight",
+        }
+        return {
+            table: self.connection.execute(
+                f"select {columns} from ledger.{table} join ledger.feed using (feed_id) where feed = %s order by 1, 2", [feed]
+            ).fetchall()
+            for table, columns in tables.items()
+        }
+
     def detect(self, batch_id: int) -> None:
         """Run the detection job as minilake does: blobs mirrored, then a process of its own."""
         batch = self.ledger.row("select_batch", batch_id=batch_id)
@@ -65,10 +90,10 @@ class Pipeline:
         run_job(self.services, arguments)
 
     def detections(self, feed: str) -> list[Found]:
-        """Give the ledger's detections in their order."""
+        """Give the ledger's detections in their order, without those that a rebuild has withdrawn."""
         return self.connection.execute(
             "select chunk, pattern_id, action_type, customer, merchant from ledger.detection join ledger.feed using (feed_id) "
-            "where feed = %s order by ordinal",
+            "where feed = %s and withdrawn_by is null order by ordinal",
             [feed],
         ).fetchall()
 

@@ -22,7 +22,7 @@ def _request(conf: dict[str, Any]) -> FeedRequest:
 
 
 def test_a_scheduled_run_asks_for_nothing() -> None:
-    assert _request({}) == FeedRequest("carried-on", {})
+    assert _request({}) == FeedRequest("carried-on", {}, scheduled=True)
 
 
 def test_the_forms_defaults_do_not_bind_a_feed() -> None:
@@ -55,9 +55,28 @@ def test_all_that_is_not_a_setting_is_carried_over() -> None:
         "importance_file": "i.csv",
         "first_chunk": 2,
         "last_chunk": 5,
+        "batch_chunks": 2,
         "flush": True,
     }
-    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, flush=True)
+    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, 2, flush=True)
+
+
+def test_a_rebuild_carries_the_rules_that_are_named() -> None:
+    conf = {"feed": "banksim", "rebuild": True, "child_max_average": 22.5}
+    assert _request(conf) == FeedRequest("banksim", {"child_max_average": 22.5}, rebuild=True)
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ({"rebuild": True}, "name the feed"),
+        ({"feed": "banksim", "rebuild": True, "last_chunk": 3}, "all applied chunks of a feed"),
+        ({"feed": "banksim", "batch_chunks": 3}, "batch_chunks divides a range"),
+    ],
+)
+def test_wishes_that_contradict_each_other_are_refused(conf: dict[str, Any], message: str) -> None:
+    with pytest.raises(FeedSettingsError, match=message):
+        _request(conf)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""
+# Audit a feed
+
+Recomputes state and detections of a feed from its landed chunks alone, and compares them with the ledger; compares every blob
+with the ledger, and every chunk with its bytes on Drive.
+
+```
+open_batch > detect_patterns > compare_state
+open_batch > check_source
+open_batch > check_blobs
+```
+
+**To audit**, trigger the DAG with the name in *Feed*. The feed may go on meanwhile: the audit is about the chunks that were
+applied when it began, and about the state as it was then.
+
+**What is normal.** All tasks are green. `detect_patterns` runs the job of the same name over all chunks, from nothing, so it
+takes as long as a backfill of the whole feed; `check_source` reads the landed part of the file on Drive once. The log of
+`compare_state` says for each pattern how many detections there are, and of how many the rule still holds: a detection is an
+event, and stays when its rule does not hold any more. The ledger keeps it with each detection.
+
+**When a task fails**, its error names the first differences, and its log has them. Nothing has been changed. Worry when
+
+- `check_source` says *AuditError*: the file on Drive is not the one that was landed, or the ledger's chunks were changed;
+- `check_blobs` says *AuditError*: a blob was altered or deleted. Restore it from a backup, or, when it is a chunk that is not
+  applied yet, let the next run of the DAG for the feed land it again;
+- `detect_patterns` fails: the link *See Databricks Job Run* leads to its output; an altered chunk fails it as well;
+- `compare_state` says *AuditError*: totals or detections in the ledger were changed. A run of the DAG transaction_patterns
+  with rebuild puts what the chunks give in their place.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
+from airflow.sdk import dag, task
+
+from feeds import audit_tasks
+from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
+from feeds.params import audit_params
+
+
+@dag(
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,  # an audit that begins ends one that was left open
+    params=audit_params(),
+    default_args={
+        "owner": "data-engineering",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=1),
+    },
+    description="Recomputes a feed from its landed chunks and compares it with the ledger, with Blob Storage and with Drive.",
+    doc_md=__doc__,
+    tags=["transactions", "patterns"],
+)
+def audit_feed() -> None:
+    """Three checks of a feed, beside each other."""
+    batch: Any = task(multiple_outputs=True)(audit_tasks.open_batch)("{{ params.feed }}")
+    task(audit_tasks.check_source)(batch["batch_id"])
+    task(audit_tasks.check_blobs)(batch["batch_id"])
+    detect = DatabricksSubmitRunOperator(
+        task_id="detect_patterns",
+        databricks_conn_id=DATABRICKS_CONN_ID,
+        json=detection_run,
+        deferrable=False,  # waits in place, and finds its run again by the token, as in transaction_patterns
+        durable=False,
+        retries=1,
+        polling_period_seconds=1,
+        on_retry_callback=record_failed_run,
+        on_failure_callback=record_failed_run,
+    )
+    compare = task(on_retry_callback=record_lost_staging, on_failure_callback=record_lost_staging)(audit_tasks.compare_state)
+    batch >> detect >> compare(batch["batch_id"])
+
+
+audit_feed()

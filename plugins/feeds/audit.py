@@ -1,0 +1,245 @@
+"""Audit: whether the ledger is what the landed chunks give, and everything that it names is where it should be.
+
+Three checks that know nothing of each other. Each gives the differences that it has found, by name; none changes anything but
+``still_holds``. The feed may go on meanwhile: an audit compares the state as it was when it was opened.
+
+Crash window: the audit is closed, its task not yet done: the next try finds the verdict with the batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from feeds.blob_names import detections_prefix, importance_blob
+from feeds.chunks import Chunk, Position, cut_chunks
+from feeds.detection import lock_feed
+from feeds.errors import AuditError, BatchError
+from feeds.export import render_file
+from feeds.ledger import Ledger, Row
+from feeds.source import Header, PinnedSource
+
+if TYPE_CHECKING:
+    from feeds.blobs import Blobs
+    from feeds.drive import DriveHook
+
+log = logging.getLogger(__name__)
+
+MOST_NAMED = 10
+"""How many differences an error names; the log of the task has all that were found."""
+
+_ALL_ROWS = 1 << 40
+_LOG_EVERY = 50
+
+
+def open_audit(ledger: Ledger, feed_name: str) -> Row:
+    """Open the batch of all applied chunks whose job recomputes the feed, and keep a copy of the state to compare with.
+
+    An audit that was left open is closed: its copy of the state is old.
+
+    Returns
+    -------
+    dict
+        The batch's row.
+
+    Raises
+    ------
+    BatchError
+        The feed is unknown, or has no applied chunk.
+    """
+    with ledger.transaction():
+        feed = lock_feed(ledger, feed_name)
+        if feed["applied"] == 0:
+            raise BatchError(f"feed {feed_name} has no applied chunk: there is nothing to audit")
+        for left in ledger.rows("select_open_audits", feed_id=feed["feed_id"]):
+            ledger.run("close_batch", batch_id=left["batch_id"], reason="another audit was started")
+        batch = ledger.row(
+            "insert_batch",
+            feed_id=feed["feed_id"], purpose="audit", rules=Jsonb({}), first_chunk=1, last_chunk=feed["applied"],
+        )  # fmt: skip
+        assert batch is not None  # noqa: S101 -- an insert returns its row
+        ledger.run("copy_merchants", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
+        ledger.run("copy_pairs", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
+    log.info("Audit %d of feed %s: chunks 1 to %d", batch["batch_id"], feed_name, batch["last_chunk"])
+    return batch
+
+
+def check_source(ledger: Ledger, drive: DriveHook, batch: Row) -> list[str]:
+    """Compare every chunk with its bytes on Drive, read anew: checksum, rows landed and rejected, no byte between two chunks.
+
+    Reads the landed part of the source once.
+    """
+    feed, chunks = _feed_and_chunks(ledger, batch)
+    source = PinnedSource(drive, drive.get_revision(feed["transactions_file_id"]))
+    differences, rows, position = [], 0, feed["data_start"]
+    for number, chunk in enumerate(chunks, start=1):
+        if (chunk["chunk"], chunk["byte_start"]) != (number, position):
+            found = f"chunk {chunk['chunk']} at byte {chunk['byte_start']:,}"
+            differences.append(f"chunk {number} should start at byte {position:,}; the ledger goes on with {found}")
+        position = chunk["byte_end"]
+        if position > source.revision.size:
+            differences.append(
+                f"chunk {chunk['chunk']} ends at byte {position:,}; {source.revision.name} has {source.revision.size:,}"
+            )
+            break
+        cut = _cut(source, feed, chunk["byte_start"], position)
+        differences += _chunk_differences(chunk, cut)
+        rows += cut.rows if cut else 0
+        if number % _LOG_EVERY == 0:
+            log.info("Compared %d of %d chunks with Drive", number, len(chunks))
+    if _landed_to_end(feed, chunks, source) and (rest := _cut(source, feed, position, source.revision.size)):
+        differences.append(f"{rest.rows} rows of {source.revision.name} behind chunk {len(chunks)} have not landed")
+    in_ledger = sum(chunk["landed_rows"] + chunk["rejected_rows"] for chunk in chunks)
+    log.info("%d rows landed or rejected, %d rows in the source", in_ledger, rows)
+    return differences
+
+
+def _landed_to_end(feed: Row, chunks: list[Row], source: PinnedSource) -> bool:
+    to_end = feed["landed_to_end"] and feed["landed"] == len(chunks)
+    return bool(to_end and feed["exhausted_size"] == source.revision.size)
+
+
+def _cut(source: PinnedSource, feed: Row, start: int, end: int) -> Chunk | None:
+    """Cut all rows of a byte range as one chunk; ``None`` when there is none."""
+    header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+    return next(cut_chunks(source.read, end, header, Position(start, 1), _ALL_ROWS, 1), None)
+
+
+def _chunk_differences(landed: Row, cut: Chunk | None) -> list[str]:
+    if cut is None:
+        return [f"chunk {landed['chunk']}: its bytes on Drive hold no row"]
+    pairs = {
+        "rows landed": (landed["landed_rows"], cut.landed_rows),
+        "rows rejected": (landed["rejected_rows"], len(cut.rejects)),
+        "SHA-256 of its source": (landed["source_sha256"], cut.source_sha256),
+    }
+    return [
+        f"chunk {landed['chunk']}: {what} is {there} in the ledger, {found} on Drive"
+        for what, (there, found) in pairs.items()
+        if there != found
+    ]
+
+
+def check_blobs(ledger: Ledger, blobs: Blobs, batch: Row) -> list[str]:
+    """Compare every blob of the feed with the ledger: SHA-256 of chunks, importance and detection files, and their rows."""
+    feed, chunks = _feed_and_chunks(ledger, batch)
+    differences = _blob_difference(blobs, "importance file", importance_blob(feed["feed"]), feed["importance_sha256"])
+    for number, chunk in enumerate(chunks, start=1):
+        differences += _blob_difference(blobs, f"chunk {chunk['chunk']}", chunk["blob_name"], chunk["blob_sha256"])
+        differences += _reject_differences(blobs, chunk)
+        if number % _LOG_EVERY == 0:
+            log.info("Compared the blobs of %d of %d chunks", number, len(chunks))
+    return differences + _file_differences(ledger, blobs, feed)
+
+
+def _blob_difference(blobs: Blobs, what: str, name: str, sha256: str) -> list[str]:
+    found = blobs.sha256(name)
+    if found == sha256:
+        return []
+    return [f"{what}: blob {name} {'does not exist' if found is None else f'has SHA-256 {found}, not {sha256}'}"]
+
+
+def _reject_differences(blobs: Blobs, chunk: Row) -> list[str]:
+    name = chunk["rejects_blob"]
+    if name is None:
+        return []
+    if blobs.sha256(name) is None:
+        return [f"chunk {chunk['chunk']}: blob {name} does not exist"]
+    rows = sum(1 for _ in csv.reader(io.StringIO(blobs.read(name).decode(), newline=""))) - 1
+    if rows == chunk["rejected_rows"]:
+        return []
+    return [f"chunk {chunk['chunk']}: blob {name} has {rows} rows, {chunk['rejected_rows']} were rejected"]
+
+
+def _file_differences(ledger: Ledger, blobs: Blobs, feed: Row) -> list[str]:
+    # Listed before the ledger is read: a file that is written meanwhile is in the ledger first.
+    there = blobs.names(detections_prefix(feed["feed"]))
+    files = ledger.rows("select_files", feed_id=feed["feed_id"])
+    differences, next_ordinal = [], 1
+    for file in files:
+        first, last, name = file["first_ordinal"], file["last_ordinal"], file["blob_name"]
+        if first != next_ordinal:
+            differences.append(f"file {name} holds detections {first} to {last}; {next_ordinal} is the next one to be in a file")
+        next_ordinal = last + 1
+        if file["uploaded_at"] is None:
+            log.info("%s is reserved and not written yet; the next run writes it", name)
+            continue
+        rows = ledger.rows("select_file_detections", feed_id=feed["feed_id"], first_ordinal=first, last_ordinal=last)
+        if hashlib.sha256(render_file(rows)).hexdigest() != file["blob_sha256"]:
+            differences.append(f"file {name} was not written from the detections {first} to {last} that the ledger has now")
+        differences += _blob_difference(blobs, f"file {file['file_number']}", name, file["blob_sha256"])
+    known = {file["blob_name"] for file in files}
+    return differences + [f"blob {name} is no file of the ledger" for name in there if name not in known]
+
+
+def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
+    """Compare state and detections with what the audit's job has recomputed; record which rules still hold; close the audit.
+
+    Returns
+    -------
+    dict
+        For each pattern, how many detections there are, and of how many the rule still holds.
+
+    Raises
+    ------
+    AuditError
+        They differ. Names the first differences.
+    BatchError
+        The audit's job has left nothing to compare with.
+    """
+    with ledger.transaction():
+        batch = ledger.row("select_batch", batch_id=batch_id)
+        if batch is None:
+            raise BatchError(f"audit {batch_id} is not in the ledger")
+        verdict = batch["last_error"]
+        if batch["closed_at"] is None:
+            if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
+                raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
+            rows = ledger.rows("select_audit_differences", batch_id=batch_id)
+            verdict = _verdict(batch, [_in_words(row) for row in rows], rows[0]["differences"] if rows else 0)
+            ledger.run("set_still_holds", batch_id=batch_id)
+            ledger.run("close_batch", batch_id=batch_id, reason=verdict)
+    if verdict is not None:
+        raise AuditError(verdict)
+    return {
+        row["pattern_id"]: {"detections": row["detections"], "still_hold": row["still_hold"]}
+        for row in ledger.rows("select_still_holding", batch_id=batch_id)
+    }
+
+
+def _in_words(row: Row) -> str:
+    # Names come from the data: repr() keeps a line end in one of them from starting a line of the log.
+    names = ", ".join(repr(row[name]) for name in ("merchant", "customer") if row[name])
+    ledger, found = (row[name] or "nothing" for name in ("ledger", "recomputed"))
+    return f"{row['what']} {names}: the ledger has {ledger}, recomputed: {found}".replace("  ", " ")
+
+
+def refuse(batch: Row, what: str, differences: list[str]) -> None:
+    """Raise ``AuditError`` when there are differences; the log gets all of them."""
+    for difference in differences:
+        log.error("%s", difference)
+    if (verdict := _verdict(batch, differences, len(differences), what)) is not None:
+        raise AuditError(verdict)
+
+
+def _verdict(batch: Row, differences: list[str], count: int, what: str = "state and detections") -> str | None:
+    if not differences:
+        return None
+    more = f"; and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+    found = "one difference" if count == 1 else f"{count} differences"
+    return (
+        f"feed {batch['feed']}, chunks 1 to {batch['last_chunk']}, {what}: {found}: {'; '.join(differences[:MOST_NAMED])}{more}"
+    )
+
+
+def _feed_and_chunks(ledger: Ledger, batch: Row) -> tuple[Row, list[Row]]:
+    feed = ledger.row("select_feed", feed=batch["feed"])
+    if feed is None:
+        raise BatchError(f"feed {batch['feed']} is not in the ledger")
+    chunks = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=1, last_chunk=batch["last_chunk"])
+    return feed, chunks
