@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,13 @@ def spark_services(services: Addresses, stack: Stack) -> Iterator[Addresses]:
 @pytest.fixture
 def connection(services: Addresses) -> Iterator[psycopg.Connection[Any]]:
     """Connect to the ledger's database, emptied, with the schema applied."""
+    with empty_ledger(services) as connection:
+        yield connection
+
+
+@contextmanager
+def empty_ledger(services: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to the ledger's database, emptied, with the schema applied."""
     with psycopg.connect(services.ledger_dsn, autocommit=True) as connection:
         connection.execute("drop schema if exists ledger cascade")
         Ledger(connection).apply_schema()
@@ -150,9 +158,20 @@ IMPORTANCE = b"Source,Target,Weight,typeTrans,fraud\n'C1','M1',1.50,'es_food',0\
 @pytest.fixture
 def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
     """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
+    with feed_maker(services) as make:
+        yield make
+
+
+@contextmanager
+def feed_maker(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
+    """Give what puts feeds on Drive; at the end they are gone from there. Blobs of an earlier feed of the name are deleted."""
     made: list[Path] = []
 
     def make(feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> FeedFiles:
+        blobs = Blobs()
+        for kind in ("chunks", "rejects", "importance", "detections"):
+            for name in blobs.names(f"{kind}/{feed}/"):
+                blobs._hook.delete_file(blobs.container, name)
         folder = services.drive_root / feed
         folder.mkdir(parents=True)
         made.append(folder)
@@ -161,8 +180,10 @@ def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
         folder_id = next(node.id for node in DriveTree(services.drive_root).nodes() if node.path == folder)
         return FeedFiles(feed, folder, folder_id)
 
-    yield make
-    for folder in made:
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+    try:
+        yield make
+    finally:
+        for folder in made:
+            for file in folder.iterdir():
+                file.unlink()
+            folder.rmdir()

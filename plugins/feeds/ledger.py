@@ -32,7 +32,8 @@ class Ledger:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
-        connection.autocommit = True
+        if not connection.autocommit:  # inside a transaction it cannot even be set to what it is
+            connection.autocommit = True
 
     def row(self, name: str, **values: Any) -> Row | None:
         """Run a statement with bound values and return its first row."""
