@@ -46,6 +46,7 @@ from feeds.params import audit_params
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    is_paused_upon_creation=False,  # it runs only when somebody asks for it
     max_active_runs=1,  # an audit that begins ends one that was left open
     params=audit_params(),
     default_args={

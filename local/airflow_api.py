@@ -15,48 +15,49 @@ class AirflowError(RuntimeError):
 
 
 class AirflowApi:
-    """What a run needs of a logged-in client of ``/api/v2``."""
+    """What a run needs of a logged-in client of ``/api/v2``, for one DAG."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, dag_id: str = DAG_ID) -> None:
         self._client = client
+        self._dag_id = dag_id
 
     def unpause(self) -> None:
         """Let the DAG's runs happen."""
-        unpause_dag(self._client)
+        unpause_dag(self._client, self._dag_id)
 
     def trigger(self, conf: dict[str, Any]) -> str:
         """Wait until Airflow has parsed the DAG, trigger it, and return the run's id."""
-        wait_for_dag(self._client)
+        wait_for_dag(self._client, self._dag_id)
         body = {"logical_date": None, "conf": conf}
-        return str(self._call("POST", f"/dags/{DAG_ID}/dagRuns", json=body)["dag_run_id"])
+        return str(self._call("POST", f"/dags/{self._dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def state(self, run_id: str) -> str:
         """State of a run: queued, running, success or failed."""
-        return str(self._call("GET", f"/dags/{DAG_ID}/dagRuns/{run_id}")["state"])
+        return str(self._call("GET", f"/dags/{self._dag_id}/dagRuns/{run_id}")["state"])
 
     def failed_run(self, feed: str, since: datetime) -> str | None:
         """Id of a run of the feed that has failed since a moment, if any."""
         query = {"state": "failed", "start_date_gte": since.isoformat(), "order_by": "-start_date", "limit": 20}
-        for run in self._call("GET", f"/dags/{DAG_ID}/dagRuns", params=query)["dag_runs"]:
+        for run in self._call("GET", f"/dags/{self._dag_id}/dagRuns", params=query)["dag_runs"]:
             if run["conf"].get("feed", self._feed_of(run["dag_run_id"])) == feed:
                 return str(run["dag_run_id"])
         return None
 
     def _feed_of(self, run_id: str) -> str | None:
-        path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/wait_for_work/xcomEntries/return_value"
+        path = f"/dags/{self._dag_id}/dagRuns/{run_id}/taskInstances/wait_for_work/xcomEntries/return_value"
         answer = self._client.get(path)
         return answer.json()["value"] if answer.status_code == httpx.codes.OK else None
 
     def reason(self, run_id: str) -> str:
         """Why a run has failed: the task, and the error that ended its last try."""
-        tasks = self._call("GET", f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        tasks = self._call("GET", f"/dags/{self._dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         for task in tasks:
             if task["state"] == "failed":
                 return f"{task['task_id']}: {self._error(run_id, task['task_id'], task['try_number'])}"
         return f"run {run_id} failed without a failed task; see Airflow's log of the scheduler"
 
     def _error(self, run_id: str, task_id: str, try_number: int) -> str:
-        path = f"/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        path = f"/dags/{self._dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         answer = self._client.get(path, headers={"Accept": "application/json"}, params={"full_content": True})
         if answer.status_code != httpx.codes.OK:
             return f"no log of try {try_number} ({answer.status_code})"

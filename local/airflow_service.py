@@ -99,8 +99,8 @@ def airflow_client(config: StackConfig) -> httpx.Client:
     return httpx.Client(base_url=f"{addresses.airflow_url}/api/v2", headers=headers, timeout=_TIMEOUT, trust_env=False)
 
 
-def wait_for_dag(client: httpx.Client) -> None:
-    """Wait until Airflow has loaded the DAG.
+def wait_for_dag(client: httpx.Client, dag_id: str = DAG_ID) -> None:
+    """Wait until Airflow has loaded a DAG.
 
     Raises
     ------
@@ -108,20 +108,20 @@ def wait_for_dag(client: httpx.Client) -> None:
         It cannot be imported, or is not there after a minute.
     """
     deadline = time.monotonic() + _DAG_SECONDS
-    while (answer := client.get(f"/dags/{DAG_ID}")).status_code == httpx.codes.NOT_FOUND:
+    while (answer := client.get(f"/dags/{dag_id}")).status_code == httpx.codes.NOT_FOUND:
         errors = client.get("/importErrors").raise_for_status().json()["import_errors"]
         if errors:
             raise StackError("\n".join(f"{e['filename']} cannot be imported:\n{e['stack_trace']}" for e in errors))
         if time.monotonic() > deadline:
-            raise StackError(f"Airflow does not load the DAG {DAG_ID} within {_DAG_SECONDS} s; see the dag-processor's log")
+            raise StackError(f"Airflow does not load the DAG {dag_id} within {_DAG_SECONDS} s; see the dag-processor's log")
         time.sleep(0.5)
     answer.raise_for_status()
 
 
-def unpause_dag(client: httpx.Client) -> None:
-    """Wait until the DAG is loaded, and let its runs happen; raises what :func:`wait_for_dag` raises."""
-    wait_for_dag(client)
-    client.patch(f"/dags/{DAG_ID}", json={"is_paused": False}).raise_for_status()
+def unpause_dag(client: httpx.Client, dag_id: str = DAG_ID) -> None:
+    """Wait until a DAG is loaded, and let its runs happen; raises what :func:`wait_for_dag` raises."""
+    wait_for_dag(client, dag_id)
+    client.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
 
 
 def _password_file(config: StackConfig) -> Path:

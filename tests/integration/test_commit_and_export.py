@@ -13,7 +13,7 @@ import pytest
 from feeds.blobs import Blobs
 from feeds.detection import idempotency_token, open_batch
 from feeds.drive import DriveHook
-from feeds.errors import ChunkGapError, RejectLimitError
+from feeds.errors import RejectLimitError
 from feeds.export import HEADER as FILE_HEADER
 from feeds.export import export_detections
 from feeds.landing import land
@@ -78,11 +78,6 @@ def test_a_range_bounds_a_new_batch(connection: Connection, ledger: Ledger, land
     commit(batch["batch_id"])
     assert open_batch(ledger, landed, None, 2) is None
     assert open_batch(ledger, landed, 1, 2) is None
-
-
-def test_a_range_behind_what_is_applied_is_a_gap(ledger: Ledger, landed: str) -> None:
-    with pytest.raises(ChunkGapError, match="chunks 1 to 2 must be applied before chunk 3"):
-        open_batch(ledger, landed, 3, 3)
 
 
 def test_too_many_rejected_rows_end_the_batch_before_their_chunk(

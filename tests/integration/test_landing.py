@@ -13,7 +13,7 @@ import pytest
 
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
-from feeds.errors import ChunkGapError, FeedSettingsError, SourceChangedError, SourceFormatError
+from feeds.errors import FeedSettingsError, SourceChangedError, SourceFormatError
 from feeds.landing import land
 from feeds.ledger import Ledger
 from feeds.source import COLUMNS
@@ -112,21 +112,6 @@ def test_a_range_lands_before_it_is_due_and_no_further(
     paced = {"chunk_size": 100, "interval_seconds": 3600}
     assert land(ledger, drive, blobs, feed.request(last=3, **paced))["landed"] == 3
     assert land(ledger, drive, blobs, feed.request(first=4, last=4, **paced))["landed"] == 4
-
-
-def test_a_gap_names_the_missing_chunks(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
-    feed = make_feed("gap", HEADER + rows(500))
-    with pytest.raises(ChunkGapError, match="chunks 1 to 3 must land before chunk 4"):
-        land(ledger, drive, blobs, feed.request(first=4, last=5, chunk_size=100))
-
-
-def test_a_range_behind_the_end_says_where_the_end_is(
-    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
-) -> None:
-    feed = make_feed("end", HEADER + rows(500))
-    land(ledger, drive, blobs, feed.request(last=9, chunk_size=100))
-    with pytest.raises(ChunkGapError, match="feed end ends at chunk 5; chunk 7 does not exist"):
-        land(ledger, drive, blobs, feed.request(first=7))
 
 
 def test_other_settings_are_refused(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:

@@ -1,0 +1,155 @@
+"""Ranges of chunks: in one batch or in several, ahead of what is due, applied already, with a gap, beyond the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from feeds.blobs import Blobs
+from feeds.detection import open_batch, why_nothing
+from feeds.drive import DriveHook
+from feeds.errors import ChunkGapError
+from feeds.landing import land
+from feeds.ledger import Ledger
+from tests.conftest import FeedFiles
+from tests.integration.pipeline import commit
+from tests.integration.test_commit_and_export import applied, stage
+from tests.integration.test_landing import HEADER, rows
+
+MakeFeed = Callable[..., FeedFiles]
+Connection = psycopg.Connection[Any]
+PACED = {"chunk_size": 100, "interval_seconds": 3600}
+
+
+def due(ledger: Ledger) -> str | None:
+    row = ledger.row("select_due_feed", recheck_seconds=600)
+    return None if row is None else str(row["feed"])
+
+
+def batches(connection: Connection) -> list[tuple[int, int]]:
+    return connection.execute("select first_chunk, last_chunk from ledger.batch order by first_chunk").fetchall()
+
+
+def test_a_range_in_batches_of_a_chosen_size(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("sized", HEADER + rows(900))
+    land(ledger, drive, blobs, feed.request(first=1, last=7, **PACED))
+    batch = open_batch(ledger, "sized", 1, 7, batch_chunks=3)  # the run that somebody triggered
+    while batch is not None:
+        stage(connection, batch)
+        commit(batch["batch_id"])
+        if due(ledger) is None:
+            break
+        scheduled = replace(feed.request(), settings={}, scheduled=True)
+        assert land(ledger, drive, blobs, scheduled)["new_chunks"] == 0
+        batch = open_batch(ledger, "sized", None, None)
+    assert batches(connection) == [(1, 3), (4, 6), (7, 7)]
+    assert (ledger.row("select_feed", feed="sized") or {})["followed"] is False
+
+
+def test_a_range_without_an_end_goes_to_what_has_landed(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("open", HEADER + rows(500))
+    land(ledger, drive, blobs, feed.request(first=1, chunk_size=100))
+    for first in (1, 3, 5):
+        assert due(ledger) is None or first > 1
+        batch = open_batch(ledger, "open", *((1, None, 2) if first == 1 else (None, None)))
+        assert batch is not None
+        stage(connection, batch)
+        commit(batch["batch_id"])
+    assert batches(connection) == [(1, 2), (3, 4), (5, 5)]
+    assert due(ledger) is None
+
+
+def test_a_later_range_in_one_batch_ends_the_sizes(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("ends", HEADER + rows(900))
+    land(ledger, drive, blobs, feed.request(last=6, **PACED))
+    batch = open_batch(ledger, "ends", 1, 6, batch_chunks=2)
+    assert batch is not None
+    stage(connection, batch)
+    commit(batch["batch_id"])
+    batch = open_batch(ledger, "ends", 3, 6)
+    assert batch is not None
+    assert (batch["first_chunk"], batch["last_chunk"]) == (3, 6)
+
+
+def test_a_range_ahead_of_time_leaves_the_pace_of_a_followed_feed_alone(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("ahead", HEADER + rows(900))
+    land(ledger, drive, blobs, feed.request(**PACED))
+    applied(connection, ledger, "ahead", 1, detections=0)
+    assert land(ledger, drive, blobs, feed.request(first=2, last=4, **PACED))["landed"] == 4
+    applied(connection, ledger, "ahead", 4, detections=0)
+    assert due(ledger) is None, "the chunks ahead have come due by being asked for; the next one has not"
+    connection.execute("update ledger.feed set started_at = started_at - interval '4 hours'")
+    assert due(ledger) == "ahead"
+    assert land(ledger, drive, blobs, replace(feed.request(**PACED), scheduled=True))["landed"] == 5
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        (1, 3, "nothing to apply: chunks 1 to 3 are applied already, up to chunk 3 all are"),
+        (None, 2, "nothing to apply: chunk 2 is applied already, up to chunk 3 all are"),
+        (None, None, "nothing to apply: all that has landed is applied, up to chunk 3"),
+    ],
+)
+def test_an_applied_range_says_so(
+    connection: Connection,
+    ledger: Ledger,
+    drive: DriveHook,
+    blobs: Blobs,
+    make_feed: MakeFeed,
+    first: int | None,
+    last: int | None,
+    message: str,
+) -> None:
+    feed = make_feed("done", HEADER + rows(300))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    applied(connection, ledger, "done", 3, detections=0)
+    assert land(ledger, drive, blobs, feed.request(first=first, last=last))["new_chunks"] == 0
+    assert open_batch(ledger, "done", first, last) is None
+    assert why_nothing(ledger, "done", first, last) == message
+
+
+def test_a_gap_names_the_missing_chunks(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
+    feed = make_feed("gap", HEADER + rows(500))
+    with pytest.raises(ChunkGapError, match="chunks 1 to 3 must land before chunk 4"):
+        land(ledger, drive, blobs, feed.request(first=4, last=5, chunk_size=100))
+    land(ledger, drive, blobs, feed.request(last=4, chunk_size=100))
+    with pytest.raises(ChunkGapError, match="chunks 1 to 2 must be applied before chunk 3"):
+        open_batch(ledger, "gap", 3, 4)
+
+
+def test_a_range_beyond_the_end_says_where_the_end_is(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("end", HEADER + rows(500))
+    land(ledger, drive, blobs, feed.request(last=9, chunk_size=100))
+    with pytest.raises(ChunkGapError, match="feed end ends at chunk 5; chunk 7 does not exist"):
+        land(ledger, drive, blobs, feed.request(first=7))
+
+
+def test_what_was_begun_with_a_feed_that_nobody_follows_is_finished(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("begun", HEADER + rows(500))
+    land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))
+    assert due(ledger) is None
+    batch = open_batch(ledger, "begun", None, 2)
+    assert batch is not None
+    assert due(ledger) == "begun", "a batch is open"
+    stage(connection, batch, detections=1)
+    commit(batch["batch_id"])
+    assert due(ledger) is None
+    connection.execute("insert into ledger.detection_file select feed_id, 1, 1, 1, 'detections/x' from ledger.feed")
+    assert due(ledger) == "begun", "a file is reserved"
