@@ -8,17 +8,17 @@ PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to B
 wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > commit_batch > export_detections
 ```
 
-**To start a feed**, trigger the DAG with a new name in *Feed*, and the Drive folder that holds its files. From then on scheduled
-runs carry it on. **To get the last few detections now**, trigger it with *flush*.
+**To start a feed**, trigger the DAG with a new name in *Feed*, and the Drive folder that holds its files. From then on
+scheduled runs carry it on. **To get the last few detections now**, trigger it with *flush*.
 
-**To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also before it is due; what
-is applied already is skipped. It is one batch; with *batch_chunks*, batches of that many chunks: this run takes the first, scheduled
-runs the others.
+**To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also before it is
+due; what is applied already is skipped. It is one batch; with *batch_chunks*, batches of that many chunks: this run takes the
+first, scheduled runs the others.
 
-**To rebuild**, trigger it with *rebuild*, the feed, and the rules that shall change, if any: state and detections are recomputed from
-the landed chunks, and the old ones are in force until all of it is done. A detection that is in a file already stays there; the log
-of `export_detections` lists what was added, is gone, or has moved to another chunk. Until then the feed's new chunks wait. To check a
-feed without changing it, trigger the DAG audit_feed.
+**To rebuild**, trigger it with *rebuild*, the feed, and the rules that shall change, if any: state and detections are
+recomputed from the landed chunks, and the old ones are in force until all of it is done. A detection that is in a file
+already stays there; the log of `export_detections` lists what was added, is gone, or has moved to another chunk. Until then
+the feed's new chunks wait. To check a feed without changing it, trigger the DAG audit_feed.
 
 **What is normal.** One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what has come
 due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. When nothing is due, `wait_for_work`

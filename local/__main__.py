@@ -1,10 +1,15 @@
-"""The stack's command line: ``python -m local up | down | status``, behind ``make up``, ``make down`` and ``make status``."""
+"""The stack's command line: ``python -m local up | down | status``, behind ``make up``, ``make down`` and ``make status``.
+
+``python -m local airflow ...`` is Airflow's own command line on the stack's Airflow.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import httpx
@@ -24,7 +29,13 @@ def main() -> int:
         ("status", status, "show every program; exit status 1 when the stack is not up"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=command)
-    arguments = parser.parse_args()
+    text = "Airflow's own commands, for this stack's Airflow: airflow dags trigger ..."
+    commands.add_parser("airflow", help=text, description=text, add_help=False).set_defaults(command=None)
+    arguments, words = parser.parse_known_args()
+    if arguments.command is None:
+        return airflow(Stack(), words)
+    if words:
+        parser.error(f"unrecognized arguments: {' '.join(words)}")
     signal.signal(signal.SIGTERM, _leave)  # as Ctrl-C: what was started is stopped again
     signal.signal(signal.SIGHUP, _leave)
     try:
@@ -57,6 +68,17 @@ files on Drive. Files put into {addresses.drive_root} are on Drive.
 Stop it with: make down"""
     )
     return 0
+
+
+def airflow(stack: Stack, words: list[str]) -> int:
+    """Run a command of Airflow in the place of this process."""
+    try:
+        environment = stack.airflow_env()
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    executable = Path(sys.prefix) / "bin" / "airflow"
+    os.execve(executable, [str(executable), *words], os.environ | environment)  # noqa: S606 -- no shell is wanted
 
 
 def down(stack: Stack) -> int:
