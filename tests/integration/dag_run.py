@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
 from feeds.blobs import Blobs
-from feeds.detection import idempotency_token, open_batch
+from feeds.detection import idempotency_token, open_batch, record_lost_staging
 from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
@@ -19,9 +23,15 @@ from tests.integration.crashing import Crash, CrashingBlobs, CrashingDrive, Cras
 from tests.integration.pipeline import commit
 from tests.integration.staged_by_hand import StagedByHand
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+TASKS = ("land_chunks", "open_batch", "detect_patterns", "commit_batch", "export")
+
 
 class RunFailedError(Exception):
-    """The job's run has failed: so does the task, and the next try submits with another token."""
+    """The job's run has failed, or has left nothing to commit: so does the task, and the next run of the job gets another token."""
 
 
 @dataclass
@@ -94,6 +104,22 @@ class World:
         raise AssertionError(f"feed {request.feed} is not exhausted after four undisturbed runs")
 
 
+@contextmanager
+def empty_world(services: Addresses) -> Iterator[World]:
+    """Give the services with an empty ledger and a container of its own, for all tests of a module: they name their feeds apart."""
+    blobs = Blobs()
+    blobs.container = f"world-{uuid.uuid4().hex}"
+    container = blobs._hook.blob_service_client.create_container(blobs.container)
+    world = World(services, DriveHook(), blobs)
+    world.connection.execute("drop schema if exists ledger cascade")
+    world.ledger.apply_schema()
+    try:
+        yield world
+    finally:
+        world.connection.close()
+        container.delete_container()  # at once, unlike thousands of blobs
+
+
 @dataclass
 class DagRun:
     """One run of the DAG, task by task.
@@ -109,7 +135,7 @@ class DagRun:
     world: World
     request: FeedRequest
     batch_id: int | None = None
-    todo: list[str] = field(default_factory=lambda: ["land_chunks", "open_batch", "detect_patterns", "commit_batch", "export"])
+    todo: list[str] = field(default_factory=lambda: list(TASKS))
 
     def go_on(self, effects: Effects | None = None) -> None:
         """Run the tasks that have not succeeded; one that fails or crashes stays the first of them, to be tried again."""
@@ -128,8 +154,7 @@ class DagRun:
 
     def clear(self, task: str) -> None:
         """Let a task, and all that follow it, run again, with what the others have given to them."""
-        tasks = DagRun(self.world, self.request).todo
-        self.todo = tasks[tasks.index(task) :]
+        self.todo = list(TASKS[TASKS.index(task) :])
 
     def _land_chunks(self, ledger: Ledger, effects: Effects) -> None:
         world = self.world
@@ -157,8 +182,14 @@ class DagRun:
         StagedByHand(self.world.connection, self.world.blobs, batch, effects).run()
 
     def _commit_batch(self, _ledger: Ledger, effects: Effects) -> None:
-        if self.batch_id is not None:
+        if self.batch_id is None:
+            return
+        try:
             commit(self.batch_id, CrashingHook(effects))
+        except psycopg.errors.RaiseException as error:
+            # What Airflow calls when the task fails.
+            record_lost_staging(cast("Context", {"ti": SimpleNamespace(xcom_pull=lambda **_: self.batch_id)}))
+            raise RunFailedError(str(error)) from error
 
     def _export(self, ledger: Ledger, effects: Effects) -> None:
         export_detections(ledger, CrashingBlobs(effects, self.world.blobs), self.request.feed, flush=self.request.flush)

@@ -13,7 +13,6 @@ import io
 from typing import Any
 
 import psycopg
-from azure.storage.blob import ContainerClient
 from psycopg.rows import dict_row
 
 from feeds.blobs import Blobs
@@ -73,22 +72,9 @@ def snapshot(connection: psycopg.Connection[Any], blobs: Blobs, feed: str) -> di
 
 def stored_blobs(blobs: Blobs, feed: str) -> dict[str, bytes]:
     """Give the bytes of every blob that a feed has, whatever the ledger says."""
-    return {name: blobs.read(name) for name in _names(blobs, f"{feed}/")}
-
-
-def delete_blobs(blobs: Blobs, feeds: str) -> None:
-    """Delete the blobs of all feeds whose names begin so."""
-    names = _names(blobs, feeds)
-    for start in range(0, len(names), 200):  # one request deletes 256 at most
-        _container(blobs).delete_blobs(*names[start : start + 200])
-
-
-def _names(blobs: Blobs, prefix: str) -> list[str]:
-    return [name for kind in KINDS for name in _container(blobs).list_blob_names(name_starts_with=f"{kind}/{prefix}")]
-
-
-def _container(blobs: Blobs) -> ContainerClient:
-    return blobs._hook.blob_service_client.get_container_client(blobs.container)
+    container = blobs._hook.blob_service_client.get_container_client(blobs.container)
+    names = [name for kind in KINDS for name in container.list_blob_names(name_starts_with=f"{kind}/{feed}/")]
+    return {name: blobs.read(name) for name in names}
 
 
 def _staged(connection: psycopg.Connection[Any], name: str, feed_id: int) -> int:
