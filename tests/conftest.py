@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,22 +148,24 @@ class FeedFiles:
 IMPORTANCE = b"Source,Target,Weight,typeTrans,fraud\n'C1','M1',1.50,'es_food',0\n"
 
 
-@pytest.fixture
-def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
-    """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
-    made: list[Path] = []
-
-    def make(feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> FeedFiles:
-        folder = services.drive_root / feed
-        folder.mkdir(parents=True)
-        made.append(folder)
+@contextmanager
+def files_on_drive(services: Addresses, feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> Iterator[FeedFiles]:
+    """Put a transactions file and an importance file on Drive, and take them away again."""
+    folder = services.drive_root / feed
+    folder.mkdir(parents=True)
+    try:
         (folder / "transactions.csv").write_bytes(transactions)
         (folder / "CustomerImportance.csv").write_bytes(importance)
         folder_id = next(node.id for node in DriveTree(services.drive_root).nodes() if node.path == folder)
-        return FeedFiles(feed, folder, folder_id)
-
-    yield make
-    for folder in made:
+        yield FeedFiles(feed, folder, folder_id)
+    finally:
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
+
+
+@pytest.fixture
+def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
+    """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
+    with ExitStack() as made:
+        yield lambda feed, *contents: made.enter_context(files_on_drive(services, feed, *contents))

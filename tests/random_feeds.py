@@ -34,7 +34,7 @@ def transactions(random: Random, count: int, start: int = 0, odd_percent: int = 
         customer = min(random.randrange(16), random.randrange(16))
         gender = "FM"[customer % 3 > 0] if random.randrange(60) else random.choice("FMEUf")
         merchant = min(random.randrange(4), random.randrange(4))
-        name = f"\"C,{customer}\"" if customer == 5 else f"'C{customer}'"
+        name = f'"C,{customer}"' if customer == 5 else f"'C{customer}'"
         ending = "\r\n" if random.randrange(40) == 0 else "\n"
         amount = f"{random.randrange(60)}{random.choice(['', '.5', '.25', '.99'])}"
         row = f"{number // 9},{name},'3','{gender}','28007','M{merchant}','28007','{random.choice(KINDS)}',{amount},0{ending}"

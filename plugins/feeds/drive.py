@@ -189,7 +189,7 @@ class DriveHook(GoogleDriveHook):
 
     @cached_property
     def _files(self) -> Any:
-        """The client's methods for files: it makes all of them anew whenever it is asked, which takes longer than a local call."""
+        """The client's methods for files: it makes all of them anew each time that it is asked."""
         return self.get_conn().files()
 
     @cached_property

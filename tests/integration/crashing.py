@@ -55,13 +55,12 @@ class Effects:
         Whether a transaction is open.
     """
 
-    def __init__(
-        self, at: Collection[int] = (), before: str = "", time: int = 1, what: Callable[[str], None] = crash
-    ) -> None:
+    def __init__(self, at: Collection[int] = (), before: str = "", time: int = 1, what: Callable[[str], None] = crash) -> None:
         self.names: list[str] = []
         self.windows: list[str] = []
         self.within = False
-        self._at, self._before, self._left, self._what = at, before, time, what
+        self.what = what
+        self._at, self._before, self._left = at, before, time
 
     def come(self, name: str) -> None:
         """Count an effect that comes next."""
@@ -71,7 +70,7 @@ class Effects:
             self._left -= 1
         if len(self.names) in self._at or (self._before and name.startswith(self._before) and self._left == 0):
             self.windows.append(f"{done} | {name}")
-            self._what(self.windows[-1])
+            self.what(self.windows[-1])
 
 
 class CrashingLedger(Ledger):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import psycopg
+from azure.storage.blob import ContainerClient
 
 from feeds.blobs import Blobs
 from feeds.detection import idempotency_token, open_batch, record_lost_staging
@@ -31,7 +32,7 @@ TASKS = ("land_chunks", "open_batch", "detect_patterns", "commit_batch", "export
 
 
 class RunFailedError(Exception):
-    """The job's run has failed, or has left nothing to commit: so does the task, and the next run of the job gets another token."""
+    """The job's run has failed, or has left nothing to commit: the task fails, and the next submission has another token."""
 
 
 @dataclass
@@ -106,10 +107,11 @@ class World:
 
 @contextmanager
 def empty_world(services: Addresses) -> Iterator[World]:
-    """Give the services with an empty ledger and a container of its own, for all tests of a module: they name their feeds apart."""
+    """Give the services with an empty ledger, and a container of its own."""
     blobs = Blobs()
     blobs.container = f"world-{uuid.uuid4().hex}"
-    container = blobs._hook.blob_service_client.create_container(blobs.container)
+    container = ContainerClient.from_connection_string(services.blob_connection_string, blobs.container)
+    container.create_container()
     world = World(services, DriveHook(), blobs)
     world.connection.execute("drop schema if exists ledger cascade")
     world.ledger.apply_schema()
@@ -153,8 +155,8 @@ class DagRun:
         self._job(batch, Effects())
 
     def clear(self, task: str) -> None:
-        """Let a task, and all that follow it, run again, with what the others have given to them."""
-        self.todo = list(TASKS[TASKS.index(task) :])
+        """Let a task and all that follow it run again, if those before it have succeeded; what these have given stays."""
+        self.todo = list(TASKS[min(TASKS.index(task), len(TASKS) - len(self.todo)) :])
 
     def _land_chunks(self, ledger: Ledger, effects: Effects) -> None:
         world = self.world

@@ -1,7 +1,7 @@
 """What a feed has come to: ledger, state and the bytes of every blob, in a form in which two runs can be compared.
 
-Times are left out, and numbers that the database has drawn (``feed_id``, ``batch_id``) stand as what they point to: a batch as its
-range of chunks. Everything else stays: ordinals, chunk numbers, ranges, checksums, names. So two feeds are alike when their
+Times are left out, and numbers that the database has drawn (``feed_id``, ``batch_id``) stand as what they point to: a batch as
+its range of chunks. Everything else stays: ordinals, chunk numbers, ranges, checksums, names. So two feeds are alike when their
 snapshots are equal; those that were cut into different batches, when their snapshots without ``GROUPING`` are.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from typing import Any
+from typing import Any, cast
 
 import psycopg
+from azure.storage.blob import BlobServiceClient
 from psycopg.rows import dict_row
 
 from feeds.blobs import Blobs
@@ -28,7 +29,8 @@ PARTS = {
     "chunks": "select to_jsonb(k) - '{feed_id,batch_id,landed_at}'::text[] from ledger.chunk k where feed_id = %s order by chunk",
     "chunks_of_batches": "select chunk, first_chunk, last_chunk from ledger.chunk k left join ledger.batch b using (batch_id) "
     "where k.feed_id = %s order by chunk",
-    "batches": "select first_chunk, last_chunk, applied_at is not null, last_error from ledger.batch where feed_id = %s order by 1",
+    "batches": "select first_chunk, last_chunk, applied_at is not null, last_error from ledger.batch "
+    "where feed_id = %s order by first_chunk",
     "merchants": "select merchant, transactions, female, male from ledger.merchant_total where feed_id = %s order by merchant",
     "pairs": "select merchant, customer, transactions, amount, seen_female, seen_male from ledger.pair_total "
     "where feed_id = %s order by merchant, customer",
@@ -72,7 +74,8 @@ def snapshot(connection: psycopg.Connection[Any], blobs: Blobs, feed: str) -> di
 
 def stored_blobs(blobs: Blobs, feed: str) -> dict[str, bytes]:
     """Give the bytes of every blob that a feed has, whatever the ledger says."""
-    container = blobs._hook.blob_service_client.get_container_client(blobs.container)
+    service = cast("BlobServiceClient", blobs._hook.blob_service_client)
+    container = service.get_container_client(blobs.container)
     names = [name for kind in KINDS for name in container.list_blob_names(name_starts_with=f"{kind}/{feed}/")]
     return {name: blobs.read(name) for name in names}
 

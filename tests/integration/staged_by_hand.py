@@ -61,9 +61,7 @@ class StagedByHand:
         ValueError
             A blob is not what the ledger says.
         """
-        chunks = {
-            number: self._transactions(number) for number in range(self.batch["first_chunk"], self.batch["last_chunk"] + 1)
-        }
+        chunks = {number: self._transactions(number) for number in range(self.batch["first_chunk"], self.batch["last_chunk"] + 1)}
         staging = uuid.uuid4().hex
         weights = self._weights()
         if not self.batch["weights_ready"]:
@@ -98,7 +96,9 @@ class StagedByHand:
         for name, total in self._rows("select merchant, transactions from ledger.merchant_total where feed_id = %s"):
             merchants[name].total_transactions = total
         columns = "merchant, customer, transactions, amount, seen_female, seen_male"
-        for name, customer, count, amount, female, male in self._rows(f"select {columns} from ledger.pair_total where feed_id = %s"):
+        for name, customer, count, amount, female, male in self._rows(
+            f"select {columns} from ledger.pair_total where feed_id = %s"
+        ):
             merchant = merchants[name]
             merchant.transactions[customer] = count
             merchant.cents[customer] = int(amount.scaleb(2))

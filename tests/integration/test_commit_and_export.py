@@ -208,17 +208,3 @@ def test_a_rest_is_written_when_asked_for_or_when_it_lingers(
     assert len(export_detections(ledger, blobs, landed, flush=False)) == 1
     applied(connection, ledger, landed, 2, detections=1, first=9)
     assert len(export_detections(ledger, blobs, landed, flush=True)) == 1
-
-
-@pytest.mark.parametrize("uploaded", [False, True])
-def test_a_crash_around_the_upload_repeats_the_same_file(
-    connection: Connection, ledger: Ledger, blobs: Blobs, landed: str, uploaded: bool
-) -> None:
-    applied(connection, ledger, landed, 2, detections=3)
-    (name,) = export_detections(ledger, blobs, landed, flush=False)
-    before = blobs.read(name)
-    connection.execute("update ledger.detection_file set uploaded_at = null, blob_sha256 = null")
-    if not uploaded:
-        blobs.write(name, b"")
-    assert export_detections(ledger, blobs, landed, flush=False) == [name]
-    assert blobs.read(name) == before

@@ -8,72 +8,18 @@ Both must give what an undisturbed run gives: ledger, state, and the bytes of ev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from random import Random
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import psycopg
 import pytest
 
-from feeds.blobs import Blobs
-from feeds.detection import record_lost_staging
-from feeds.drive import DriveHook
 from feeds.request import FeedRequest
-from local.config import Addresses
-from tests import random_feeds, reference
 from tests.conftest import FeedFiles
 from tests.integration.crashing import Crash, Effects
 from tests.integration.dag_run import DagRun, RunFailedError, Workspace, World
-from tests.integration.snapshot import KINDS, delete_blobs, snapshot, stored_blobs
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-RULES = {
-    "chunk_size": 40,
-    "upgrade_percent": 30,
-    "upgrade_min_transactions": 10,
-    "child_min_transactions": 3,
-    "child_max_average": 30,
-    "dei_min_female": 1,
-    "detections_per_file": 6,
-    "max_reject_percent": 20,
-}
-TRANSACTIONS = random_feeds.HEADER + random_feeds.transactions(Random(3), 70)
-IMPORTANCE = random_feeds.importance(Random(3), 40)
+from tests.integration.small_feed import State, request
+from tests.integration.snapshot import KINDS, snapshot, stored_blobs
 
 AGAIN = pytest.mark.parametrize("what", ["the task", "a new run"])
-
-
-@pytest.fixture
-def world(services: Addresses, connection: psycopg.Connection[Any], drive: DriveHook, blobs: Blobs) -> World:
-    """The services; ledger and Blob Storage know nothing of the feeds."""
-    delete_blobs(blobs, "windows")
-    return World(services, drive, blobs, _connection=connection)
-
-
-@pytest.fixture
-def files(make_feed: Callable[..., FeedFiles]) -> FeedFiles:
-    """A feed of two chunks. Several feeds are made of these files, under other names, to be compared with each other."""
-    return make_feed("windows", TRANSACTIONS, IMPORTANCE)
-
-
-def request(files: FeedFiles, feed: str) -> FeedRequest:
-    return FeedRequest(feed, {"interval_seconds": 0} | RULES, folder_id=files.folder_id)
-
-
-def undisturbed(world: World, files: FeedFiles) -> dict[str, Any]:
-    """Give what a feed of these files comes to when nothing happens to it."""
-    world.run(request(files, "windows-calm"))
-    found = snapshot(world.connection, world.blobs, "windows-calm")
-    assert {pattern for _, _, pattern, *_ in found["detections"]} == {"PatId1", "PatId2", "PatId3"}
-    assert [tuple(row[1:]) for row in found["detections"]] == reference.detect(
-        files.transactions, files.folder / "CustomerImportance.csv", RULES
-    )
-    assert len(found["detection_blobs"]) > 1
-    assert [name for name in found["blobs"] if name.startswith("rejects/")]
-    return found
 
 
 def stopped(world: World, asked: FeedRequest, effects: Effects) -> DagRun:
@@ -142,7 +88,9 @@ WINDOWS = (
     Window("batch opened | end of its transaction", "end of the transaction", {"chunk rows": 2, "batches": 0}),
     Window("batch opened | job submitted", "submit the job", {"batches": 1, "runs of the job": 0}),
     Window("job submitted | run id kept", "keep the run id", {"runs of the job": 1, "complete stagings": 1}),
-    Window("job killed: half staged | the rest", "job: stage a part of staged_pair", {"some pairs": True, "complete stagings": 0}, 2),
+    Window(
+        "job killed: half staged | the rest", "job: stage a part of staged_pair", {"some pairs": True, "complete stagings": 0}, 2
+    ),
     Window("job killed: staged | complete", "job: stage a part of staged_batch", {"some pairs": True, "complete stagings": 0}),
     Window("staging written | commit", "commit: select", {"complete stagings": 1, "applied": 0, "state": False}),
     Window("state changed | commit", "commit: update ledger.chunk", {"complete stagings": 1, "applied": 0, "state": False}),
@@ -158,24 +106,21 @@ WINDOWS = (
 
 @AGAIN
 @pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
-def test_a_crash_in_a_window(world: World, files: FeedFiles, window: Window, what: str) -> None:
-    calm = undisturbed(world, files)
-    world.workspace = Workspace()
-    run = stopped(world, request(files, "windows-crashed"), Effects(before=window.before, time=window.time))
-    assert {name: found for name, found in left(world, "windows-crashed").items() if name in window.facts} == window.facts
+def test_a_crash_in_a_window(world: World, files: FeedFiles, calm: State, feed: str, window: Window, what: str) -> None:
+    run = stopped(world, request(files, feed), Effects(before=window.before, time=window.time))
+    assert {name: found for name, found in left(world, feed).items() if name in window.facts} == window.facts
     again(world, run, what)
-    assert snapshot(world.connection, world.blobs, "windows-crashed") == calm
+    assert snapshot(world.connection, world.blobs, feed) == calm
     assert len(world.workspace.started) == len(set(world.workspace.started)) == (2 if window.name.startswith("job killed") else 1)
 
 
-def test_a_crash_before_any_effect(world: World, files: FeedFiles, subtests: pytest.Subtests) -> None:
-    calm = undisturbed(world, files)
+def test_a_crash_before_any_effect(world: World, files: FeedFiles, calm: State, subtests: pytest.Subtests) -> None:
     reached = True
     number = 0
     while reached:
         number += 1
         for what in ("the task", "a new run"):
-            effects, feed = Effects(at={number}), f"windows-crashed-{number}-{what[-1]}"
+            effects, feed = Effects(at={number}), f"before-{number}-{what[-1]}"
             run = DagRun(world, request(files, feed))
             try:
                 run.go_on(effects)
@@ -189,28 +134,27 @@ def test_a_crash_before_any_effect(world: World, files: FeedFiles, subtests: pyt
     assert number > len(WINDOWS)
 
 
-def test_a_failed_run_whose_failure_was_not_recorded(world: World, files: FeedFiles) -> None:
-    calm = undisturbed(world, files)
-    world.workspace = Workspace()
+def test_a_failed_run_whose_failure_was_not_recorded(world: World, files: FeedFiles, calm: State, feed: str) -> None:
     effects = Effects()
-    DagRun(world, request(files, "windows-recorded")).go_on(effects)
+    DagRun(world, request(files, f"{feed}-first")).go_on(effects)
     killed = effects.names.index("job: stage a part of staged_pair") + 1
     world.workspace = Workspace()
     effects = Effects(at={killed, killed + 2})
-    run = stopped(world, request(files, "windows-crashed"), effects)
+    run = stopped(world, request(files, feed), effects)
     assert effects.windows[1] == "keep the run id | fail_batch"
     with pytest.raises(RunFailedError):
         run.go_on()  # finds the failed run again, and records it
     assert len(world.workspace.started) == 1
     run.go_on()
     assert len(world.workspace.started) == 2
-    assert snapshot(world.connection, world.blobs, "windows-crashed") == calm
+    assert snapshot(world.connection, world.blobs, feed) == calm
 
 
 @AGAIN
-def test_a_run_of_the_job_that_databricks_has_forgotten(world: World, files: FeedFiles, what: str) -> None:
-    calm = undisturbed(world, files)
-    run = stopped(world, request(files, "windows-crashed"), Effects(before="keep the run id"))
+def test_a_run_of_the_job_that_databricks_has_forgotten(
+    world: World, files: FeedFiles, calm: State, feed: str, what: str
+) -> None:
+    run = stopped(world, request(files, feed), Effects(before="keep the run id"))
     world.workspace.succeeded.clear()
     run.world.workspace.started.clear()
     effects = Effects(before="commit: select")
@@ -218,34 +162,32 @@ def test_a_run_of_the_job_that_databricks_has_forgotten(world: World, files: Fee
         run.go_on(effects)
     assert world.connection.execute("select count(*) from ledger.staged_batch").fetchone() == (2,)
     again(world, run, what)
-    assert snapshot(world.connection, world.blobs, "windows-crashed") == calm
+    assert snapshot(world.connection, world.blobs, feed) == calm
 
 
-def test_a_job_that_ends_after_the_commit_of_its_batch(world: World, files: FeedFiles) -> None:
-    calm = undisturbed(world, files)
-    run = world.run(request(files, "windows-late"))
+def test_a_job_that_ends_after_the_commit_of_its_batch(world: World, files: FeedFiles, calm: State, feed: str) -> None:
+    run = world.run(request(files, feed))
     run.stage_again()
-    assert snapshot(world.connection, world.blobs, "windows-late")["staged"] != {}
-    world.run(request(files, "windows-late"))
-    assert snapshot(world.connection, world.blobs, "windows-late") == calm
+    assert snapshot(world.connection, world.blobs, feed)["staged"] != {}
+    world.run(request(files, feed))
+    assert snapshot(world.connection, world.blobs, feed) == calm
 
 
 @pytest.mark.parametrize("task", ["land_chunks", "open_batch", "detect_patterns", "commit_batch", "export"])
-def test_a_task_of_a_finished_run_that_is_cleared_changes_nothing(world: World, files: FeedFiles, task: str) -> None:
-    calm = undisturbed(world, files)
-    run = world.run(request(files, "windows-cleared"))
+def test_a_cleared_task_of_a_finished_run_changes_nothing(
+    world: World, files: FeedFiles, calm: State, feed: str, task: str
+) -> None:
+    run = world.run(request(files, feed))
     world.workspace.succeeded.clear()  # so that the job runs again as well
     run.clear(task)
     run.go_on()
-    assert snapshot(world.connection, world.blobs, "windows-cleared") == calm
+    assert snapshot(world.connection, world.blobs, feed) == calm
 
 
-def test_staging_that_is_lost_after_the_job_has_succeeded(world: World, files: FeedFiles) -> None:
-    calm = undisturbed(world, files)
-    run = stopped(world, request(files, "windows-lost"), Effects(before="commit: select"))
+def test_staging_that_is_lost_after_the_job_has_succeeded(world: World, files: FeedFiles, calm: State, feed: str) -> None:
+    run = stopped(world, request(files, feed), Effects(before="commit: select"))
     world.connection.execute("delete from ledger.staged_batch")
-    with pytest.raises(psycopg.errors.RaiseException, match="has no complete staging"):
+    with pytest.raises(RunFailedError, match="has no complete staging"):
         run.go_on()
-    record_lost_staging(cast("Context", {"ti": SimpleNamespace(xcom_pull=lambda **_: run.batch_id)}))
-    world.run(request(files, "windows-lost"))
-    assert snapshot(world.connection, world.blobs, "windows-lost") == calm
+    world.run(request(files, feed))
+    assert snapshot(world.connection, world.blobs, feed) == calm
