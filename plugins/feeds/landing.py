@@ -68,7 +68,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         log.exception("Nothing more can land; this run goes on with what has landed")
         return _outcome(feed, new_chunks=0)
     feed = _select(ledger, feed["feed"])
-    if feed["importance_revision"] is None:
+    if not feed["weights_ready"] and blobs.sha256(importance_blob(feed["feed"])) != (feed["importance_sha256"] or ""):
         _land_importance(ledger, drive, blobs, feed)
     repair_blobs(ledger, source, blobs, feed)
     # To write what waits is not to start anything: a feed that nobody follows stays where it is.
