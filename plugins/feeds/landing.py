@@ -3,9 +3,15 @@
 A chunk is a byte range of one revision of the Drive file. Its blob is written first, under a name made of feed and number, then
 its row in the ledger. Crash windows:
 
-- blob written, no row: the next try cuts the same range into the same bytes and writes the same blob again;
+- feed started, nothing landed: the next try goes on with it;
+- blob of a chunk, its rejects or CustomerImportance written, no row: the next try reads the same range and writes the same blob
+  again; when the file was replaced in between, the blob gets what the new one has, and so does the row;
 - row written, task not yet done: the next try starts behind it;
 - file replaced on Drive meanwhile: seen by its revision before the bytes are used; the landed part is then compared byte by byte.
+
+What remains takes two landings at once. One is held up right before it writes a blob; the file is replaced; the other lands the
+new content, and its batch is applied; then the first writes the old. With a chunk, it fails with SourceChangedError. State and
+detections are right, but the blob has not the ledger's checksum any more, and only blobs that wait for their batch are repaired.
 """
 
 from __future__ import annotations
@@ -221,19 +227,11 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
         "insert_chunk",
         feed_id=feed["feed_id"],
         chunk=number,
-        byte_start=chunk.byte_start,
-        byte_end=chunk.byte_end,
-        first_line=chunk.first_line,
-        end_line=chunk.end_line,
-        landed_rows=chunk.landed_rows,
-        rejected_rows=len(chunk.rejects),
-        source_sha256=chunk.source_sha256,
-        blob_name=name,
-        blob_sha256=hashlib.sha256(blob).hexdigest(),
-        rejects_blob=rejects,
-        reject_reasons=Jsonb(chunk.reject_reasons),
-        revision=source.revision.revision_id,
-    )
+        byte_start=chunk.byte_start, byte_end=chunk.byte_end, first_line=chunk.first_line, end_line=chunk.end_line,
+        landed_rows=chunk.landed_rows, rejected_rows=len(chunk.rejects), source_sha256=chunk.source_sha256,
+        blob_name=name, blob_sha256=hashlib.sha256(blob).hexdigest(), rejects_blob=rejects,
+        reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id,
+    )  # fmt: skip
     if not inserted:
         _require_same(ledger, feed, number, chunk)
     log.info(

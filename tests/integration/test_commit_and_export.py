@@ -124,19 +124,6 @@ def test_a_gender_conflict_takes_the_customer_out_of_both_counts(connection: Con
     assert one(connection, "select female, male from ledger.merchant_total") == (0, 0)
 
 
-def test_of_two_stagings_one_is_taken(connection: Connection, ledger: Ledger, landed: str) -> None:
-    batch = open_batch(ledger, landed, None, None)
-    assert batch is not None
-    stage(connection, batch, "s1", detections=1)
-    stage(connection, batch, "s2", detections=1)
-    commit(batch["batch_id"])
-    assert one(connection, "select transactions from ledger.pair_total") == 7
-    assert one(connection, "select count(*) from ledger.detection") == 1
-    stage(connection, batch, "s3")  # a job that ends after the commit
-    ledger.run("delete_stale_staging")
-    assert staged_rows(connection) == 0
-
-
 def test_a_batch_without_complete_staging_is_refused(connection: Connection, ledger: Ledger, landed: str) -> None:
     batch = open_batch(ledger, landed, None, None)
     assert batch is not None

@@ -78,11 +78,21 @@ def test_a_file_that_grows_between_a_blob_and_its_ledger_row(world: World, files
         run.go_on(Effects(before="insert_chunk", time=2))  # the blob of the short last chunk is there
     files.transactions.write_bytes(GROWN)
     run.go_on()
-    files.transactions.write_bytes(TRANSACTIONS)
-    land(world.ledger, world.drive, world.blobs, replace(request(files, f"{feed}-calm"), last_chunk=1))
-    files.transactions.write_bytes(GROWN)
-    world.run(request(files, f"{feed}-calm"))
-    assert came_to(world, feed) == came_to(world, f"{feed}-calm")
+    assert came_to(world, feed) == _grown_after_chunk_1(world, files, f"{feed}-calm")
+
+
+def test_a_landing_that_is_held_up_while_another_lands_the_grown_file(world: World, files: FeedFiles, feed: str) -> None:
+    """What remains when the other's batch is applied as well, is named in feeds.landing."""
+
+    def another_lands(_: str) -> None:
+        files.transactions.write_bytes(GROWN)
+        land(world.ledger, world.drive, world.blobs, request(files, feed))
+
+    run = DagRun(world, request(files, feed))
+    with pytest.raises(SourceChangedError, match="chunk 2 was landed by another run at the same time"):
+        run.go_on(Effects(before="write chunks/chunk-000002", what=another_lands))
+    run.go_on()
+    assert came_to(world, feed) == _grown_after_chunk_1(world, files, f"{feed}-calm")
 
 
 @pytest.mark.parametrize("time", [1, 2], ids=["before its header", "while it is uploaded"])
@@ -114,6 +124,14 @@ def test_another_run_goes_through_before_any_effect(
         others.connection.close()
         reached = bool(effects.windows)
     assert number > 40
+
+
+def _grown_after_chunk_1(world: World, files: FeedFiles, feed: str) -> State:
+    files.transactions.write_bytes(TRANSACTIONS)
+    land(world.ledger, world.drive, world.blobs, replace(request(files, feed), last_chunk=1))
+    files.transactions.write_bytes(GROWN)
+    world.run(request(files, feed))
+    return snapshot(world.connection, world.blobs, feed)
 
 
 def hold(run: DagRun, effects: Effects, others: World) -> None:
