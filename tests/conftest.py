@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,35 +155,33 @@ class FeedFiles:
 IMPORTANCE = b"Source,Target,Weight,typeTrans,fraud\n'C1','M1',1.50,'es_food',0\n"
 
 
-@pytest.fixture
-def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
-    """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
-    with feed_maker(services) as make:
-        yield make
-
-
 @contextmanager
-def feed_maker(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
-    """Give what puts feeds on Drive; at the end they are gone from there. Blobs of an earlier feed of the name are deleted."""
-    made: list[Path] = []
-
-    def make(feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> FeedFiles:
-        blobs = Blobs()
-        for kind in ("chunks", "rejects", "importance", "detections"):
-            for name in blobs.names(f"{kind}/{feed}/"):
-                blobs._hook.delete_file(blobs.container, name)
-        folder = services.drive_root / feed
-        folder.mkdir(parents=True)
-        made.append(folder)
+def files_on_drive(services: Addresses, feed: str, transactions: bytes, importance: bytes = IMPORTANCE) -> Iterator[FeedFiles]:
+    """Put a transactions file and an importance file on Drive, and take them away again."""
+    folder = services.drive_root / feed
+    folder.mkdir(parents=True)
+    _delete_blobs(feed)
+    try:
         (folder / "transactions.csv").write_bytes(transactions)
         (folder / "CustomerImportance.csv").write_bytes(importance)
         folder_id = next(node.id for node in DriveTree(services.drive_root).nodes() if node.path == folder)
-        return FeedFiles(feed, folder, folder_id)
-
-    try:
-        yield make
+        yield FeedFiles(feed, folder, folder_id)
     finally:
-        for folder in made:
-            for file in folder.iterdir():
-                file.unlink()
-            folder.rmdir()
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def _delete_blobs(feed: str) -> None:
+    """Delete the blobs of an earlier feed of this name: the ledger is emptied for each test, Blob Storage is not."""
+    blobs = Blobs()
+    for kind in ("chunks", "rejects", "importance", "detections"):
+        for name in blobs.names(f"{kind}/{feed}/"):
+            blobs._hook.delete_file(blobs.container, name)
+
+
+@pytest.fixture
+def make_feed(services: Addresses) -> Iterator[Callable[..., FeedFiles]]:
+    """Put a transactions file and an importance file on Drive: ``make_feed(name, transactions, importance)``."""
+    with ExitStack() as made:
+        yield lambda feed, *contents: made.enter_context(files_on_drive(services, feed, *contents))

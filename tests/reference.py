@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -113,7 +113,9 @@ class Transaction(NamedTuple):
     cents: int
 
 
-def detect(transactions: Table, importance: Table, settings: Mapping[str, Any] | None = None) -> list[Detection]:
+def detect(
+    transactions: Table, importance: Table, settings: Mapping[str, Any] | None = None, sizes: Iterable[int] = ()
+) -> list[Detection]:
     """Find every detection, at the first chunk boundary at which its rule holds.
 
     Parameters
@@ -122,6 +124,8 @@ def detect(transactions: Table, importance: Table, settings: Mapping[str, Any] |
         The two files, or their rows with the header first.
     settings
         What differs from ``DEFAULTS``; settings of no rule are ignored.
+    sizes
+        Rows of the first chunks, where they are not ``chunk_size``: of a file that grew after its short last chunk had landed.
 
     Returns
     -------
@@ -132,15 +136,14 @@ def detect(transactions: Table, importance: Table, settings: Mapping[str, Any] |
     weights = read_importance(importance, rules["weight_scope"])
     order = smallest_ranks(weights.values())
     places = {key: order[weight] for key, weight in weights.items()}  # compare as the weights do, and quickly
-
     merchants: dict[str, Merchant] = defaultdict(Merchant)
     first_chunk: dict[tuple[str, str, str], int] = {}
-    for chunk, rows in enumerate(chunks(read_transactions(transactions), int(rules["chunk_size"])), start=1):
-        touched: set[tuple[str, str]] = set()
-        for row in rows:
-            if row is not None:
-                merchants[row.merchant].add(row)
-                touched.add((row.merchant, row.customer))
+    sizes = chain(sizes, repeat(int(rules["chunk_size"])))
+    for chunk, rows in enumerate(chunks(read_transactions(transactions), sizes), start=1):
+        good = [row for row in rows if row is not None]
+        for row in good:
+            merchants[row.merchant].add(row)
+        touched = {(row.merchant, row.customer) for row in good}
         for merchant, customer in upgrades(merchants, places, rules):
             first_chunk.setdefault(("PatId1", merchant, customer), chunk)
         for merchant, customer in children(merchants, touched, rules):
@@ -291,7 +294,7 @@ def is_text(value: str) -> bool:
     return "\0" not in value and (value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value))
 
 
-def chunks(rows: Iterator[Transaction | None], size: int) -> Iterator[list[Transaction | None]]:
-    """Cut the source into chunks of ``size`` rows, bad ones counted; the last may be shorter."""
-    while chunk := list(islice(rows, size)):
+def chunks(rows: Iterator[Transaction | None], sizes: Iterator[int]) -> Iterator[list[Transaction | None]]:
+    """Cut the source into chunks of these sizes, bad rows counted; the last may be shorter."""
+    while chunk := list(islice(rows, next(sizes))):
         yield chunk

@@ -5,10 +5,12 @@ Crash windows:
 - batch opened, no run: the next try finds the open batch and submits its run;
 - run submitted, its id not kept: the next submission carries the same idempotency token, and Databricks answers with that run;
 - run has failed, the failure not recorded: the next try gets the failed run once more, records it, and the try after that
-  starts a new one, because the token contains the batch's generation.
+  starts a new one, because the token contains the batch's generation;
+- run has succeeded, its staging is gone: the commit refuses the batch and raises the generation;
+- batch committed, task not yet done: the next try finds it applied, and changes nothing.
 
 What remains: when Databricks has forgotten a run that still goes on, a second one does the same work. Each stages under an id of
-its own and the commit takes one of them, so nothing is counted twice.
+its own and the commit takes one of them, so nothing is counted twice; what a run stages after the commit, the next run deletes.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class DriveHook(GoogleDriveHook):
             It is a folder, a shortcut or a Google document, which have no bytes to read.
         """
         fields = "id,name,size,md5Checksum,headRevisionId,mimeType"
-        request = self.get_conn().files().get(fileId=file_id, fields=fields, supportsAllDrives=True)
+        request = self._files.get(fileId=file_id, fields=fields, supportsAllDrives=True)
         found = self._call(f"file {file_id}", request.execute)
         if "md5Checksum" not in found or "size" not in found:
             raise SourceFormatError(
@@ -188,12 +188,17 @@ class DriveHook(GoogleDriveHook):
         return str(email or f"the account of connection {self.gcp_conn_id!r}")
 
     @cached_property
+    def _files(self) -> Any:
+        """The client's methods for files: it makes all of them anew each time that it is asked."""
+        return self.get_conn().files()
+
+    @cached_property
     def _session(self) -> AuthorizedSession:
         """The connection for content: the client's own HTTP library holds every answer in memory as a whole."""
         return AuthorizedSession(self.get_credentials())
 
     def _list(self, query: str) -> list[dict[str, Any]]:
-        files = self.get_conn().files()
+        files = self._files
         request = files.list(
             q=query,
             spaces="drive",
@@ -209,7 +214,7 @@ class DriveHook(GoogleDriveHook):
         return found
 
     def _read_once(self, revision: DriveRevision, start: int, end: int) -> bytes:
-        request = self.get_media_request(revision.file_id)
+        request = self._files.get_media(fileId=revision.file_id, supportsAllDrives=True)
         # Not compressed: the bytes are counted, and a range of a compressed file would be another range.
         headers = request.headers | {"Range": f"bytes={start}-{end - 1}", "accept-encoding": "identity"}
         with self._session.get(request.uri, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:

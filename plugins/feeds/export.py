@@ -2,7 +2,8 @@
 
 A file is reserved in the ledger, uploaded under a name made of its number, then confirmed. Crash windows: reserved and not
 uploaded, or uploaded and not confirmed: the next export writes the same rows into the same blob again. A file never changes,
-because the detections that it holds, their order and their times are in the ledger before it is written.
+because the detections that it holds, their order and their times are in the ledger before it is written. So two exports at once
+write the same bytes into the same blobs; nothing remains.
 """
 
 from __future__ import annotations

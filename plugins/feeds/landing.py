@@ -3,9 +3,15 @@
 A chunk is a byte range of one revision of the Drive file. Its blob is written first, under a name made of feed and number, then
 its row in the ledger. Crash windows:
 
-- blob written, no row: the next try cuts the same range into the same bytes and writes the same blob again;
+- feed started, nothing landed: the next try goes on with it;
+- blob of a chunk, its rejects or CustomerImportance written, no row: the next try reads the same range and writes the same blob
+  again; when the file was replaced in between, the blob gets what the new one has, and so does the row;
 - row written, task not yet done: the next try starts behind it;
 - file replaced on Drive meanwhile: seen by its revision before the bytes are used; the landed part is then compared byte by byte.
+
+What remains takes two landings at once. One is held up right before it writes a blob; the file is replaced; the other lands the
+new content, and its batch is applied; then the first writes the old. With a chunk, it fails with SourceChangedError. State and
+detections are right, but the blob has not the ledger's checksum any more, and only blobs that wait for their batch are repaired.
 """
 
 from __future__ import annotations
@@ -68,9 +74,9 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         log.exception("Nothing more can land; this run goes on with what has landed")
         return _outcome(feed, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
-    if feed["importance_revision"] is None:
+    if not feed["weights_ready"] and blobs.sha256(importance_blob(feed["feed"])) != (feed["importance_sha256"] or ""):
         _land_importance(ledger, drive, blobs, feed)
-    repair_blobs(ledger, source, blobs, feed)
+    repair_blobs(ledger, drive, source, blobs, feed)
     finishing = _finishes(feed, request)
     if not request.ranged and not finishing:
         ledger.run("follow_feed", feed_id=feed["feed_id"])
@@ -119,6 +125,11 @@ def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:
 def _land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Row) -> None:
     """Copy CustomerImportance to Blob Storage as it is, in pieces, once per feed."""
     revision = drive.get_revision(feed["importance_file_id"])
+    if feed["weights_ready"] and revision.revision_id != feed["importance_revision"]:
+        raise SourceChangedError(
+            f"feed {feed['feed']}: blob {importance_blob(feed['feed'])} is altered or gone, and {revision.name} has another "
+            f"revision on Drive than the one that landed, {feed['importance_revision']}. Restore one of them, then rebuild."
+        )
     source = PinnedSource(drive, revision)
     read_header(source.read, revision.size, revision.name, IMPORTANCE_COLUMNS)
     digest = hashlib.sha256()
@@ -169,19 +180,11 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
         "insert_chunk",
         feed_id=feed["feed_id"],
         chunk=number,
-        byte_start=chunk.byte_start,
-        byte_end=chunk.byte_end,
-        first_line=chunk.first_line,
-        end_line=chunk.end_line,
-        landed_rows=chunk.landed_rows,
-        rejected_rows=len(chunk.rejects),
-        source_sha256=chunk.source_sha256,
-        blob_name=name,
-        blob_sha256=hashlib.sha256(blob).hexdigest(),
-        rejects_blob=rejects,
-        reject_reasons=Jsonb(chunk.reject_reasons),
-        revision=source.revision.revision_id,
-    )
+        byte_start=chunk.byte_start, byte_end=chunk.byte_end, first_line=chunk.first_line, end_line=chunk.end_line,
+        landed_rows=chunk.landed_rows, rejected_rows=len(chunk.rejects), source_sha256=chunk.source_sha256,
+        blob_name=name, blob_sha256=hashlib.sha256(blob).hexdigest(), rejects_blob=rejects,
+        reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id,
+    )  # fmt: skip
     if not inserted:
         _require_same(ledger, feed, number, chunk)
     log.info(
@@ -211,12 +214,17 @@ def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
         )
 
 
-def repair_blobs(ledger: Ledger, source: PinnedSource, blobs: BlobStore, feed: Row) -> None:
-    """Write the blobs of chunks again that have landed, are not applied, and are altered or gone.
+def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: BlobStore, feed: Row) -> None:
+    """Write the blobs again that a batch will still read, and that are altered or gone.
 
-    Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared.
+    Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared;
+    after an interrupted rebuild all chunks, and CustomerImportance.
     """
-    for landed in ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"]):
+    waiting = ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"])
+    rebuilding = any(landed["batch_id"] is not None for landed in waiting)
+    if rebuilding and blobs.sha256(importance_blob(feed["feed"])) != feed["importance_sha256"]:
+        _land_importance(ledger, drive, blobs, feed)
+    for landed in waiting:
         there = blobs.sha256(landed["blob_name"])
         if there == landed["blob_sha256"]:
             continue

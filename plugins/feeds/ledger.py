@@ -27,7 +27,8 @@ def statement(name: str) -> str:
 class Ledger:
     """A connection to the ledger that runs statements by the name of their file.
 
-    Every call is a transaction of its own, unless it is made inside :meth:`transaction`.
+    Every call is a transaction of its own, unless it is made inside :meth:`transaction`. A connection that is lost in a call
+    leaves open whether it took effect: so every statement that a task may repeat changes nothing the second time.
     """
 
     def __init__(self, connection: Connection[Any]) -> None:

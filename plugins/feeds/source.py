@@ -118,7 +118,11 @@ class PinnedSource:
         SourceMovedError
             The file has another revision now.
         """
-        data = self._drive.read_range(self.revision, start, end)
+        try:
+            data = self._drive.read_range(self.revision, start, end)
+        except SourceChangedError as error:
+            # It is shorter now. Whether that is an error, the landed part of the new revision says, not this read.
+            raise SourceMovedError(f"{self.revision.name} was replaced on Drive while it was read: {error}") from error
         now = self._drive.get_revision(self.revision.file_id)
         if (now.revision_id, now.md5, now.size) != (self.revision.revision_id, self.revision.md5, self.revision.size):
             raise SourceMovedError(

@@ -1,4 +1,9 @@
-"""The bodies of the tasks: they open the connections and call the functions that do the work."""
+"""The bodies of the tasks: they open the connections and call the functions that do the work.
+
+Crash windows are named where the work is done. One remains here: killed between its last file and ``record_success``, or
+before ``record_failure``, a run leaves ``failures`` and ``hold_until`` of the run before it. That shifts when scheduled runs
+take the feed up, never what they do.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """The job's edge to PostgreSQL: it reads the ledger and writes staging rows, both by JDBC, and changes no state.
 
 Every execution writes under a ``staging_id`` of its own, so a job that is killed and started again never mixes with what
-it left behind. The crash window that remains: a job killed midway leaves staging rows without a row in
-``ledger.staged_batch``; nobody reads them, and the commit of the batch drops them.
+it left behind. Crash windows: a job killed midway leaves staging rows without a row in ``ledger.staged_batch``; nobody
+reads them, and the commit of the batch drops them, or the next run of the DAG when the batch is committed already. A part
+that Spark writes a second time, because it has lost the answer to the first, violates the table's primary key: the job
+fails, and is started again. Nothing remains.
 """
 
 from __future__ import annotations

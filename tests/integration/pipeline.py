@@ -25,11 +25,10 @@ from local.mirror import mirror_blobs, wanted_blobs
 from tests.conftest import FeedFiles, Found
 
 
-def commit(batch_id: int) -> None:
+def commit(batch_id: int, hook: PostgresHook | None = None) -> None:
     """Run the statements of the commit as the operator does: split, in one transaction."""
-    PostgresHook(postgres_conn_id="ledger").run(
-        statement("commit_batch"), parameters={"batch_id": batch_id}, split_statements=True
-    )
+    hook = hook or PostgresHook(postgres_conn_id="ledger")
+    hook.run(statement("commit_batch"), parameters={"batch_id": batch_id}, split_statements=True)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from feeds.drive import DriveHook
 from feeds.errors import AuditError, BatchError
 from feeds.ledger import Ledger, Row
 from local.config import Addresses
-from tests.conftest import RULES, FeedFiles, empty_ledger, expected, feed_maker
+from tests.conftest import RULES, FeedFiles, empty_ledger, expected, files_on_drive
 from tests.integration.pipeline import Pipeline
 
 MakeFeed = Callable[..., FeedFiles]
@@ -42,9 +42,9 @@ def audited(spark_services: Addresses, small: Small) -> Iterator[Audited]:
     """Nothing is tampered with here: tests work in a transaction that is rolled back, on blobs that are put back."""
     header, *rows = small[0].read_bytes().splitlines(keepends=True)
     source = b"".join([header, rows[0].replace(b"'M", b"'", 1).rstrip() + b",,\n", *rows[1:]])  # a row to reject
-    with empty_ledger(spark_services) as connection, feed_maker(spark_services) as make:
+    files = files_on_drive(spark_services, "audited", source, small[1].read_bytes())
+    with empty_ledger(spark_services) as connection, files as feed:
         pipeline = Pipeline(spark_services, connection, DriveHook(), Blobs())
-        feed = make("audited", source, small[1].read_bytes())
         pipeline.run(feed, last=5, **RULES)
         batch = opened(pipeline)
         pipeline.detect(batch["batch_id"])

@@ -119,19 +119,6 @@ def test_a_gender_conflict_takes_the_customer_out_of_both_counts(connection: Con
     assert one(connection, "select female, male from ledger.merchant_total") == (0, 0)
 
 
-def test_of_two_stagings_one_is_taken(connection: Connection, ledger: Ledger, landed: str) -> None:
-    batch = open_batch(ledger, landed, None, None)
-    assert batch is not None
-    stage(connection, batch, "s1", detections=1)
-    stage(connection, batch, "s2", detections=1)
-    commit(batch["batch_id"])
-    assert one(connection, "select transactions from ledger.pair_total") == 7
-    assert one(connection, "select count(*) from ledger.detection") == 1
-    stage(connection, batch, "s3")  # a job that ends after the commit
-    ledger.run("delete_stale_staging")
-    assert staged_rows(connection) == 0
-
-
 def test_a_batch_without_complete_staging_is_refused(connection: Connection, ledger: Ledger, landed: str) -> None:
     batch = open_batch(ledger, landed, None, None)
     assert batch is not None
@@ -203,17 +190,3 @@ def test_a_rest_is_written_when_asked_for_or_when_it_lingers(
     assert len(export_detections(ledger, blobs, landed, flush=False)) == 1
     applied(connection, ledger, landed, 2, detections=1, first=9)
     assert len(export_detections(ledger, blobs, landed, flush=True)) == 1
-
-
-@pytest.mark.parametrize("uploaded", [False, True])
-def test_a_crash_around_the_upload_repeats_the_same_file(
-    connection: Connection, ledger: Ledger, blobs: Blobs, landed: str, uploaded: bool
-) -> None:
-    applied(connection, ledger, landed, 2, detections=3)
-    (name,) = export_detections(ledger, blobs, landed, flush=False)
-    before = blobs.read(name)
-    connection.execute("update ledger.detection_file set uploaded_at = null, blob_sha256 = null")
-    if not uploaded:
-        blobs.write(name, b"")
-    assert export_detections(ledger, blobs, landed, flush=False) == [name]
-    assert blobs.read(name) == before

@@ -82,19 +82,6 @@ def test_drive_serves_little_more_than_the_file_one_chunk_a_run(
     assert transactions["bytes"] <= 1.05 * len(source)
 
 
-def test_a_crash_between_blob_and_ledger_repeats_the_same_bytes(
-    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
-) -> None:
-    feed = make_feed("crash", HEADER + rows(300))
-    land(ledger, drive, blobs, feed.request(chunk_size=100))
-    before = chunk_rows(connection)
-    bytes_before = blobs.read("chunks/crash/chunk-000003.csv")
-    connection.execute("delete from ledger.chunk where chunk = 3")  # the blob is there, its row is not
-    assert land(ledger, drive, blobs, feed.request())["new_chunks"] == 1
-    assert chunk_rows(connection) == before
-    assert blobs.read("chunks/crash/chunk-000003.csv") == bytes_before
-
-
 def test_only_what_is_due_lands(
     connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
 ) -> None:
@@ -227,6 +214,22 @@ def test_a_blob_that_is_not_applied_yet_is_landed_again_when_it_is_damaged(
     before = blobs.read(name)
     if damage == "altered":
         blobs.write(name, before.replace(b"es_food", b"es_fool", 1))
+    else:
+        blobs._hook.delete_file(blobs.container, name)
+    land(ledger, drive, blobs, feed.request())
+    assert blobs.read(name) == before
+
+
+@pytest.mark.parametrize("damage", ["altered", "gone"])
+def test_an_importance_blob_that_is_not_applied_yet_is_landed_again_when_it_is_damaged(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, damage: str
+) -> None:
+    feed = make_feed("weights", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    name = "importance/weights/CustomerImportance.csv"
+    before = blobs.read(name)
+    if damage == "altered":
+        blobs.write(name, before.replace(b"1.50", b"1.51"))
     else:
         blobs._hook.delete_file(blobs.container, name)
     land(ledger, drive, blobs, feed.request())
