@@ -10,6 +10,7 @@ import pytest
 
 from local.run import RunError, RunRequest, run
 from local.stack import Stack
+from tests import reference
 from tests.conftest import RULES, expected
 from tests.e2e.outcome import as_exported, batches, detections, feed_of, files, rows
 
@@ -55,6 +56,21 @@ def test_ranges_carry_the_feed_on(airflow: Stack, small: Files, tmp_path: Path) 
     assert detections(airflow.addresses, feed) == found
     assert batches(airflow.addresses, feed) == 2
     assert rows(out) == as_exported(found)
+
+
+def test_a_file_that_has_grown_goes_on_behind_its_short_last_chunk(airflow: Stack, small: Files, tmp_path: Path) -> None:
+    growing, out = tmp_path / "growing.csv", tmp_path / "grows"
+    lines = small[0].read_bytes().splitlines(keepends=True)
+    growing.write_bytes(b"".join(lines[:1_251]))
+    run(request((growing, small[1]), out), airflow)
+    before = {path: path.read_bytes() for path in out.rglob("*.csv")}
+    growing.write_bytes(b"".join(lines))
+    run(request((growing, small[1]), out), airflow)
+    found = reference.detect(growing, small[1], RULES, sizes=[500, 500, 250])
+    expected_rows = [(d.chunk, d.pattern_id, d.action_type, d.customer, d.merchant) for d in found]
+    assert detections(airflow.addresses, feed_of(out)) == expected_rows
+    assert rows(out) == as_exported(expected_rows)
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_the_reason_of_a_failure_is_reported(airflow: Stack, small: Files, tmp_path: Path) -> None:
