@@ -175,7 +175,10 @@ def _has_tables(config: StackConfig) -> bool:
 
 def _programs(config: StackConfig) -> list[Program]:
     environment = airflow_environment(config)
-    return [Program(name, (_EXECUTABLE, *command), CHECKOUT, environment) for name, command in _PROGRAMS.items()]
+    after = {"airflow-scheduler": (sys.executable, "-m", "local.orphans", str(config.directory))}
+    return [
+        Program(name, (*after.get(name, ()), _EXECUTABLE, *command), CHECKOUT, environment) for name, command in _PROGRAMS.items()
+    ]
 
 
 def _check(config: StackConfig) -> None:
