@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.chaos.feed import ChaosFeed, make_files
 from local.chaos.outcome import Outcome
-from local.chaos.plan import Event, make_plan
+from local.chaos.plan import KILLS, Event, Kind, make_plan
 from local.chaos.rounds import Round, feed_name, files_folder, run_baseline, run_round
 from local.chaos.scene import Scene
 from local.chaos.table import print_table, write_markdown
@@ -54,7 +54,8 @@ def main() -> int:
     """Command line of ``make chaos``."""
     parser = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same events")
-    parser.add_argument("--rounds", type=int, default=3, help="feeds to run; 11 take about 25 minutes and have 33 kills")
+    parser.add_argument("--rounds", type=int, default=3, help="feeds to run, each with four kills; 10 take about 25 minutes")
+    parser.add_argument("--kinds", nargs="+", type=Kind, choices=KILLS, default=KILLS, help="what to kill")
     parser.add_argument("--table", type=Path, help="Markdown file to write the table to")
     arguments = parser.parse_args()
     if arguments.seed < 0 or arguments.rounds < 1:
@@ -66,7 +67,7 @@ def main() -> int:
 
 def _main(arguments: argparse.Namespace, rounds: list[Round]) -> None:
     command = f"make chaos SEED={arguments.seed} ROUNDS={arguments.rounds}"
-    plan = make_plan(arguments.seed, arguments.rounds)
+    plan = make_plan(arguments.seed, arguments.rounds, arguments.kinds)
     with Stack(say=lambda line: print(line, flush=True)).running() as stack:
         rounds += run_chaos(stack, arguments.seed, plan).rounds
     print_table(rounds)

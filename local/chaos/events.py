@@ -19,7 +19,6 @@ from local.config import StackError
 
 _ANCHOR_SECONDS = 15
 _TARGET_SECONDS = 90
-_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 _PROGRAMS = {
     Kind.SPARK: "spark",
     Kind.POSTGRES: "postgres",
@@ -59,7 +58,7 @@ def happen(scene: Scene, feed: ChaosFeed, event: Event) -> Hit:
     """
     _wait_for_moment(scene, feed, event)
     match event.kind:
-        case Kind.TASK:
+        case Kind.TASK | Kind.WORKER:
             return _kill_task(scene, feed, event)
         case Kind.JOB:
             return _kill_job(scene, feed)
@@ -99,16 +98,26 @@ def _kill_task(scene: Scene, feed: ChaosFeed, event: Event) -> Hit:
         if not tasks:
             _keep_going(scene, feed)
             return None
-        tasks[0]["process"].kill()
+        process = tasks[0]["process"]
+        (process.parent() if event.kind is Kind.WORKER else process).kill()
         return tasks[0]
 
     task = wait_for("a running task", target, _TARGET_SECONDS)
 
-    def next_try() -> bool:
+    def tried_again() -> bool:
+        """Whether its next try runs, or after the last one the next run; or the killed one had said before that it succeeded."""
         there = {other["task_id"]: other for other in scene.tasks(task["dag_run_id"])}[task["task_id"]]
-        return there["state"] in _ENDED or (there["try_number"] > task["try_number"] and there["state"] == "running")
+        if there["state"] in ("success", "deferred", "skipped"):
+            return True
+        others = [other for other in scene.running_tasks() if _try_of(other) != _try_of(task)]
+        return bool(others) or (there["state"] == "failed" and feed.is_done())
 
-    return Hit(f"task {task['task_id']}, try {task['try_number']}", next_try)
+    worker = "the worker with " if event.kind is Kind.WORKER else ""
+    return Hit(f"{worker}task {task['task_id']}, try {task['try_number']}", tried_again)
+
+
+def _try_of(task: dict[str, Any]) -> tuple[str, str, int]:
+    return task["dag_run_id"], task["task_id"], task["try_number"]
 
 
 def _kill_job(scene: Scene, feed: ChaosFeed) -> Hit:

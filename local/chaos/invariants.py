@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from typing import Any
 
@@ -13,7 +11,7 @@ from azure.storage.blob import ContainerClient
 from feeds.blob_names import importance_blob
 from feeds.export import ist
 from feeds.ledger import Ledger, Row
-from local.chaos.outcome import feed_id_of, open_container, sha256_of
+from local.chaos.outcome import feed_id_of, open_container, rows_of, sha256_of
 from local.chaos.scene import Scene
 
 _PREFIXES = ("chunks", "rejects", "importance", "detections")
@@ -81,10 +79,7 @@ def _of_blobs(container: ContainerClient, feed: Row, chunks: list[Row], files: l
 
 def _of_times(container: ContainerClient, feed: Row, files: list[Row]) -> list[str]:
     """All rows of a feed have its start; the times of detections do not decrease from file to file."""
-    rows: list[dict[str, Any]] = []
-    for file in files:
-        text = container.download_blob(file["blob_name"]).readall().decode()
-        rows += csv.DictReader(io.StringIO(text))
+    rows = [row for file in files for row in rows_of(container, file["blob_name"])]
     found = [f"YStartTime is {row['YStartTime']}" for row in rows if row["YStartTime"] != ist(feed["started_at"])]
     times = [row["detectionTime"] for row in rows]
     return found[:1] + (["detectionTime decreases"] if times != sorted(times) else [])

@@ -104,6 +104,14 @@ def sha256_of(container: ContainerClient, name: str) -> str | None:
         return None
 
 
+def rows_of(container: ContainerClient, name: str) -> list[dict[str, str]]:
+    """Give the rows of a CSV blob; none when it is not there."""
+    try:
+        return list(csv.DictReader(io.StringIO(container.download_blob(name).readall().decode())))
+    except ResourceNotFoundError:
+        return []
+
+
 def _lines(rows: Sequence[Row]) -> Lines:
     return [tuple(row.values()) for row in rows]
 
@@ -114,11 +122,7 @@ def _blobs(container: ContainerClient, prefix: str) -> Lines:
 
 
 def _file(container: ContainerClient, file: Row) -> tuple[Any, ...]:
-    try:
-        text = container.download_blob(file["blob_name"]).readall().decode()
-    except ResourceNotFoundError:
-        text = ""
-    rows = [tuple(v for name, v in row.items() if name not in _TIMES) for row in csv.DictReader(io.StringIO(text))]
+    rows = [tuple(v for name, v in row.items() if name not in _TIMES) for row in rows_of(container, file["blob_name"])]
     return (file["file_number"], file["first_ordinal"], file["last_ordinal"], *rows)
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TypeVar
 
 Card = TypeVar("Card")
@@ -15,6 +16,7 @@ class Kind(StrEnum):
     """What an event does. The value is its name in tables and on the command line."""
 
     TASK = "task"
+    WORKER = "worker"
     JOB = "job"
     SPARK = "spark"
     POSTGRES = "postgres"
@@ -25,12 +27,12 @@ class Kind(StrEnum):
     COMPETE = "compete"
 
 
-KILLS = (Kind.TASK, Kind.JOB, Kind.SPARK, Kind.POSTGRES, Kind.AZURITE, Kind.SCHEDULER, Kind.TRIGGERER)
 INTERFERENCES = (Kind.CLEAR, Kind.COMPETE)
 """What is no kill, but what people do: clear tasks, and trigger runs while one is active."""
 
+KILLS = tuple(kind for kind in Kind if kind not in INTERFERENCES)
 TASKS = ("wait_for_work", "land_chunks", "open_batch", "detect_patterns", "commit_batch", "export_detections")
-_KILLS_A_ROUND = 3
+_KILLS_A_ROUND = 4
 _MOST_DELAY = 4.0  # a task takes one second, the detection task five to ten
 
 
@@ -76,7 +78,7 @@ def make_plan(seed: int, rounds: int, kills: Sequence[Kind] = KILLS, kills_a_rou
     kinds, interferences, tasks = _deck(draw, kills), _deck(draw, INTERFERENCES), _deck(draw, TASKS)
     plan = []
     for _ in range(rounds):
-        dealt = [next(kinds) for _ in range(kills_a_round)] + [next(interferences)]
+        dealt = [*islice(kinds, kills_a_round), next(interferences)]
         draw.shuffle(dealt)
         dealt.sort(key=lambda kind: kind is not Kind.JOB)  # a job is certain to come only while the feed is not exhausted
         plan.append([_event(draw, kind, next(tasks)) for kind in dealt])

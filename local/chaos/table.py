@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from local.chaos.plan import KILLS, Kind
+from local.chaos.plan import INTERFERENCES, KILLS
 from local.chaos.rounds import Incident, Round
 
 _COLUMNS = ("round", "what was hit", "at", "landed, applied", "healthy after", "verdict")
@@ -41,10 +41,11 @@ def summary(rounds: Sequence[Round]) -> str:
     """Count the events by kind, and the rounds that differ."""
     counts = Counter(incident.event.kind for done in rounds for incident in done.incidents)
     kills = sum(counts[kind] for kind in KILLS)
-    each = ", ".join(f"{kind} {counts[kind]}" for kind in Kind if counts[kind])
+    each = ", ".join(f"{kind} {counts[kind]}" for kind in KILLS if counts[kind])
+    besides = ", ".join(f"{kind} {counts[kind]}" for kind in INTERFERENCES if counts[kind])
     differing = sum(bool(done.problems) for done in rounds)
     verdict = f"{differing} of {len(rounds)} rounds differ" if differing else "all as the undisturbed run"
-    return f"{len(rounds)} rounds, {kills} kills ({each}): {verdict}."
+    return f"{len(rounds)} rounds, {kills} kills ({each}), besides {besides or 'nothing'}: {verdict}."
 
 
 def _lines(rounds: Sequence[Round]) -> list[tuple[str, ...]]:
