@@ -23,10 +23,15 @@ def kill_idle_workers(directory: Path) -> int:
     killed = 0
     for process in marked_processes(directory):
         with contextlib.suppress(psutil.Error):
-            if process.cmdline()[:1] == [_IDLE]:
+            if is_idle_worker(process):
                 process.kill()
                 killed += 1
     return killed
+
+
+def is_idle_worker(process: psutil.Process) -> bool:
+    """Whether a process is a worker of the LocalExecutor that waits for a task; ``psutil.Error`` when it is gone."""
+    return bool(process.cmdline()[:1] == [_IDLE])
 
 
 if __name__ == "__main__":
