@@ -26,8 +26,8 @@ run: setup ## Run given files: TRANSACTIONS=t.csv IMPORTANCE=i.csv OUT=dir [SETT
 		$${SETTINGS:+--settings "$$SETTINGS"} $${INTERVAL:+--interval "$$INTERVAL"} \
 		$${FIRST:+--first "$$FIRST"} $${LAST:+--last "$$LAST"}
 
-chaos: setup ## Kill services, tasks and jobs at random moments, and compare with an undisturbed run: [SEED=1] [ROUNDS=3] [TABLE=file.md]
-	@$(PYTHON) -m local.chaos $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${TABLE:+--table "$$TABLE"}
+chaos: setup ## Kill services, tasks and jobs at random moments, and compare with an undisturbed run: [SEED=1] [ROUNDS=3] [KINDS="job spark"] [TABLE=t.md]
+	@$(PYTHON) -m local.chaos $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${KINDS:+--kinds $$KINDS} $${TABLE:+--table "$$TABLE"}
 
 up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
 	@$(PYTHON) -m local up

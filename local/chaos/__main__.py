@@ -67,6 +67,8 @@ def main() -> int:
 
 def _main(arguments: argparse.Namespace, rounds: list[Round]) -> None:
     command = f"make chaos SEED={arguments.seed} ROUNDS={arguments.rounds}"
+    if tuple(arguments.kinds) != KILLS:
+        command += f' KINDS="{" ".join(arguments.kinds)}"'
     plan = make_plan(arguments.seed, arguments.rounds, arguments.kinds)
     with Stack(say=lambda line: print(line, flush=True)).running() as stack:
         rounds += run_chaos(stack, arguments.seed, plan).rounds

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import httpx
 import psutil
 
 from local.airflow_service import DAG_ID
@@ -173,7 +174,10 @@ def _clear(scene: Scene, feed: ChaosFeed, event: Event) -> Hit:
         "dry_run": False, "only_failed": False, "dag_run_id": run["dag_run_id"],
         "task_ids": [event.task], "include_downstream": True,
     }  # fmt: skip
-    scene.airflow("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
+    try:
+        scene.airflow("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
+    except httpx.HTTPStatusError as error:
+        return Hit(f"cleared nothing: Airflow answered {error.response.status_code}", None)
     return Hit(f"cleared {event.task} and what follows, of a run that is {run['state']}", None)
 
 
