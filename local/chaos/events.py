@@ -84,6 +84,7 @@ def _wait_for_moment(scene: Scene, feed: ChaosFeed, event: Event) -> None:
     with contextlib.suppress(StackError):  # then at any moment
         wait_for(f"a running task {event.task}", anchored, _TARGET_SECONDS)
     time.sleep(event.delay)
+    feed.progress()
 
 
 def _keep_going(scene: Scene, feed: ChaosFeed) -> None:
@@ -131,10 +132,11 @@ def _kill_job(scene: Scene, feed: ChaosFeed) -> Hit:
         return 0
 
     killed = wait_for("a job", target, _TARGET_SECONDS)
-    before = (scene.progress(feed.name) or {}).get("applied", 0)
+    before = feed.applied
 
     def next_job() -> bool:
-        return bool(set(scene.job_processes()) - {killed}) or (scene.progress(feed.name) or {}).get("applied", 0) > before
+        feed.progress()
+        return bool(set(scene.job_processes()) - {killed}) or feed.applied > before
 
     return Hit("the Databricks job", next_job)
 
@@ -186,7 +188,6 @@ def _compete(feed: ChaosFeed, event: Event) -> Hit:
     if event.variant < 0.5:
         feed.start()
         return Hit("triggered another run", None)
-    progress = feed.progress() or {"applied": 0, "landed": 0}
-    first, last = progress["applied"] + 1, progress["landed"] + 1 + int(event.variant * 10) % 3
+    first, last = feed.applied + 1, feed.landed + 1 + int(event.variant * 10) % 3
     feed.start(first_chunk=first, last_chunk=last)
     return Hit(f"triggered a run for chunks {first} to {last}", None)

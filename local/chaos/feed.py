@@ -55,6 +55,7 @@ class ChaosFeed:
         self._scene = scene
         self.name = name
         self.started_at: datetime = now()
+        self.landed, self.applied = 0, 0  # as last seen
         root = scene.addresses.drive_root
         folder = root / name
         folder.mkdir(parents=True)
@@ -68,8 +69,11 @@ class ChaosFeed:
         self._scene.trigger(self._conf | ranged)
 
     def progress(self) -> Row | None:
-        """How far it is."""
-        return self._scene.progress(self.name)
+        """How far it is; ``None`` when it has not started, or the ledger is away."""
+        progress = self._scene.progress(self.name)
+        if progress is not None:
+            self.landed, self.applied = progress["landed"], progress["applied"]
+        return progress
 
     def is_done(self) -> bool:
         """Whether all has landed, is applied and is in files."""

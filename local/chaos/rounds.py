@@ -102,14 +102,14 @@ def run_round(scene: Scene, feed: ChaosFeed, number: int, events: Sequence[Event
 def _incident(scene: Scene, feed: ChaosFeed, event: Event, started: float) -> Incident:
     hit = happen(scene, feed, event)
     at = time.monotonic()
-    progress = feed.progress() or {"landed": 0, "applied": 0}
-    scene.say(f"{at - started:6.1f} s  {hit.what}; landed {progress['landed']}, applied {progress['applied']}")
+    landed, applied = feed.landed, feed.applied  # when it was hit: the ledger may be away now
+    scene.say(f"{at - started:6.1f} s  {hit.what}; landed {landed}, applied {applied}")
     ill_seconds = None
     if hit.healthy is not None:
         wait_for(f"{hit.what} healthy again", hit.healthy, _HEALTHY_SECONDS)
         ill_seconds = time.monotonic() - at
         scene.say(f"{time.monotonic() - started:6.1f} s  healthy again")
-    return Incident(event, hit.what, at - started, progress["landed"], progress["applied"], ill_seconds)
+    return Incident(event, hit.what, at - started, landed, applied, ill_seconds)
 
 
 def _wait_for_end(scene: Scene, feed: ChaosFeed) -> None:
