@@ -33,7 +33,8 @@ def write_markdown(rounds: Sequence[Round], command: str, path: Path) -> None:
     lines = [f"`{command}`: {summary(rounds)}", ""]
     lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
     lines += ["| " + " | ".join(cells) + " |" for cells in _lines(rounds)]
-    lines += [f"- round {done.number}: {problem}" for done in rounds for problem in done.problems]
+    problems = [f"- round {done.number}: {problem}" for done in rounds for problem in done.problems]
+    lines += ["", *problems] if problems else []
     path.write_text("\n".join(lines) + "\n")
 
 
