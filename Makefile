@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down status test lint lock system
+.PHONY: help setup demo run chaos up down status test lint lock system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -25,6 +25,9 @@ run: setup ## Run given files: TRANSACTIONS=t.csv IMPORTANCE=i.csv OUT=dir [SETT
 		$${TRANSACTIONS:+--transactions "$$TRANSACTIONS"} $${IMPORTANCE:+--importance "$$IMPORTANCE"} $${OUT:+--out "$$OUT"} \
 		$${SETTINGS:+--settings "$$SETTINGS"} $${INTERVAL:+--interval "$$INTERVAL"} \
 		$${FIRST:+--first "$$FIRST"} $${LAST:+--last "$$LAST"}
+
+chaos: setup ## Kill services, tasks and jobs at random moments, and compare with an undisturbed run: [SEED=1] [ROUNDS=3] [KINDS="job spark"] [TABLE=t.md]
+	@$(PYTHON) -m local.chaos $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${KINDS:+--kinds $$KINDS} $${TABLE:+--table "$$TABLE"}
 
 up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
 	@$(PYTHON) -m local up

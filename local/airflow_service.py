@@ -65,9 +65,13 @@ def airflow_environment(config: StackConfig) -> dict[str, str]:
         "api_auth": {"jwt_secret": config.passwords["airflow_jwt"]},
         "scheduler": {
             "scheduler_idle_sleep_time": "0.1",  # the default of 1 s is most of a short task's duration
-            "task_instance_heartbeat_timeout": "60",  # a killed task is noticed after this, not after five minutes
-            "orphaned_tasks_check_interval": "30",
+            # How soon what a kill has left is noticed: a task whose worker is gone, not after five minutes; the tasks of a
+            # scheduler that is gone, not after up to five minutes.
+            "task_instance_heartbeat_timeout": "30",
+            "scheduler_health_check_threshold": "20",
+            "orphaned_tasks_check_interval": "10",
         },
+        "triggerer": {"triggerer_health_check_threshold": "20"},
         "dag_processor": {"refresh_interval": "30", "min_file_process_interval": "30", "parsing_processes": "1"},
         "logging": {"colored_console_log": "False"},
         "secrets": {
@@ -175,7 +179,10 @@ def _has_tables(config: StackConfig) -> bool:
 
 def _programs(config: StackConfig) -> list[Program]:
     environment = airflow_environment(config)
-    return [Program(name, (_EXECUTABLE, *command), CHECKOUT, environment) for name, command in _PROGRAMS.items()]
+    after = {"airflow-scheduler": (sys.executable, "-m", "local.orphans", str(config.directory))}
+    return [
+        Program(name, (*after.get(name, ()), _EXECUTABLE, *command), CHECKOUT, environment) for name, command in _PROGRAMS.items()
+    ]
 
 
 def _check(config: StackConfig) -> None:

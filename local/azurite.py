@@ -13,6 +13,7 @@ from local.services import Service
 from local.supervision import Program
 
 _SCRIPT = CHECKOUT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+_DURABLE = CHECKOUT / "local" / "azurite_durable.cjs"
 
 
 def _node() -> Path:
@@ -37,7 +38,8 @@ def _prepare(config: StackConfig) -> None:
 def _programs(config: StackConfig) -> list[Program]:
     data = config.directory / "azurite"
     command = [
-        str(_node()), str(_SCRIPT), "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]),
+        str(_node()), "--require", str(_DURABLE), str(_SCRIPT),
+        "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]),
         "--location", str(data), "--disableTelemetry", "--silent", "--skipApiVersionCheck",
     ]  # fmt: skip
     account = {"AZURITE_ACCOUNTS": f"{BLOB_ACCOUNT}:{config.passwords['blob_key']}"}

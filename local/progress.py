@@ -48,6 +48,12 @@ def lag(progress: Row) -> int:
     return int(max(due, progress["landed"]) - progress["applied"])
 
 
+def is_done(progress: Row) -> bool:
+    """Whether the feed is exhausted: all has landed, is applied, and every detection is in a file."""
+    applied = progress["landed_to_end"] and progress["applied"] == progress["landed"]
+    return bool(applied and progress["reserved"] == progress["detections"] and not progress["unconfirmed"])
+
+
 class _Plain:
     """One line whenever something has changed, but no more than one in a few seconds."""
 

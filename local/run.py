@@ -25,7 +25,7 @@ from local.airflow_api import AirflowApi, AirflowError
 from local.config import Addresses, StackError
 from local.drive_standin.tree import DriveTree
 from local.outputs import download_outputs
-from local.progress import Display, display
+from local.progress import Display, display, is_done
 from local.stack import Stack
 from local.summary import print_summary
 
@@ -156,16 +156,11 @@ class _Watch:
 def _run_to_the_end(watch: _Watch, conf: dict[str, Any]) -> None:
     """Start the feed, and let scheduled runs carry it on until it is exhausted and every detection is in a file."""
     progress: Row | None = watch.trigger_and_wait(conf)
-    while progress is None or not _done(progress):
+    while progress is None or not is_done(progress):
         if progress is not None and progress["failures"]:
             watch.refuse_failed_runs()
         time.sleep(_POLL_SECONDS)
         progress = watch.progress()
-
-
-def _done(progress: Row) -> bool:
-    applied = progress["landed_to_end"] and progress["applied"] == progress["landed"]
-    return bool(applied and progress["reserved"] == progress["detections"] and not progress["unconfirmed"])
 
 
 def _run_range(watch: _Watch, conf: dict[str, Any], request: RunRequest) -> None:

@@ -192,7 +192,7 @@ class Supervisor:
 
     def kill_leftovers(self) -> None:
         """Kill every process that carries this stack's mark."""
-        _kill(_marked(self.directory))
+        _kill(marked_processes(self.directory))
 
     def _rpc(self) -> Any:
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
@@ -280,7 +280,8 @@ def _socket_path(directory: Path) -> Path:
     return private / f"{name}.sock"
 
 
-def _marked(directory: Path) -> list[psutil.Process]:
+def marked_processes(directory: Path) -> list[psutil.Process]:
+    """Find every process that carries the mark of the stack in a directory."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
