@@ -1,5 +1,5 @@
--- A feed's detection files.
+-- A feed's detection files, confirmed or not.
 select file_number, first_ordinal, last_ordinal, blob_name, blob_sha256, uploaded_at
 from ledger.detection_file
 where feed_id = %(feed_id)s
-order by first_ordinal, file_number;
+order by file_number;

@@ -25,7 +25,7 @@ def violations(scene: Scene, feed: str) -> list[str]:
         feed_id = feed_id_of(ledger, feed)
         chunks = ledger.rows("select_chunks", feed_id=feed_id, first_chunk=1, last_chunk=1 << 30)
         batches = ledger.rows("outcome_batches", feed_id=feed_id)
-        files = ledger.rows("outcome_files", feed_id=feed_id)
+        files = ledger.rows("select_files", feed_id=feed_id)
         row = ledger.row("select_feed", feed=feed) or {}
         return [
             *_of_batches(chunks, batches),

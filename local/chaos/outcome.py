@@ -59,7 +59,7 @@ def read_outcome(addresses: Addresses, feed: str) -> Outcome:
     with psycopg.connect(addresses.ledger_dsn) as connection, open_container(addresses) as container:
         ledger = Ledger(connection)
         feed_id = feed_id_of(ledger, feed)
-        files = ledger.rows("outcome_files", feed_id=feed_id)
+        files = ledger.rows("select_files", feed_id=feed_id)
         return Outcome(
             merchants=_lines(ledger.rows("outcome_merchants", feed_id=feed_id)),
             pairs=_lines(ledger.rows("outcome_pairs", feed_id=feed_id)),

@@ -147,8 +147,9 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
     if batch is None:
         raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
     databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
+    purpose = "" if batch["purpose"] == "apply" else f", {batch['purpose']}"
     return {
-        "run_name": f"detect_patterns {batch['purpose']} {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}",
+        "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}{purpose}",
         "idempotency_token": idempotency_token(batch),
         "timeout_seconds": RUN_TIMEOUT_SECONDS,
         "tasks": [
