@@ -18,7 +18,7 @@ from local.chaos.plan import Event, Kind
 from local.chaos.scene import Scene, now, wait_for
 from local.config import StackError
 
-_ANCHOR_SECONDS = 6
+_ANCHOR_SECONDS = 12
 _TARGET_SECONDS = 90
 _PROGRAMS = {
     Kind.SPARK: "spark",
