@@ -18,11 +18,11 @@ takes as long as a backfill of the whole feed; `check_source` reads the landed p
 `compare_state` says for each pattern how many detections there are, and of how many the rule still holds: a detection is an
 event, and stays when its rule does not hold any more. The ledger keeps it with each detection.
 
-**When a task fails**, its error names the first differences, and its log has them. Nothing has been changed. Worry when
+**When a task fails**, its error names the first differences, and its log has more of them. Nothing has been changed. Worry when
 
 - `check_source` says *AuditError*: the file on Drive is not the one that was landed, or the ledger's chunks were changed;
-- `check_blobs` says *AuditError*: a blob was altered or deleted. Restore it from a backup, or, when it is a chunk that is not
-  applied yet, let the next run of the DAG for the feed land it again;
+- `check_blobs` says *AuditError*: a blob was altered or deleted. Restore it from a backup. A chunk, rejected rows or
+  CustomerImportance are also landed again from Drive by a rebuild, in the run after the one that notices;
 - `detect_patterns` fails: the link *See Databricks Job Run* leads to its output; an altered chunk fails it as well;
 - `compare_state` says *AuditError*: totals or detections in the ledger were changed. A run of the DAG transaction_patterns
   with rebuild puts what the chunks give in their place.

@@ -86,7 +86,7 @@ def run(request: RunRequest, stack: Stack) -> None:
                 else:
                     _run_range(watch, conf, request)
         finally:
-            # After a failure as well: the reason may name a file of rejected rows. Nobody but this command carries the feed on.
+            # After a failure as well: the reason may name a file of rejected rows. Only this command lands more of it.
             ledger.run("unfollow_feed", feed=feed)
             files = download_outputs(addresses, feed, request.out)
         print_summary(ledger, feed, started, request.out, files)

@@ -82,6 +82,7 @@ begin
     );
     update ledger.detection set ordinal = -ordinal where feed_id = r.feed_id and ordinal > reserved;
     update ledger.detection set withdrawn_by = asked where feed_id = r.feed_id and withdrawn_by is null;
+    update ledger.detection set still_holds = null, audited_chunk = null where feed_id = r.feed_id and audited_chunk is not null;
     update ledger.detection d set withdrawn_by = null, chunk = s.chunk
     from ledger.staged_detection s
     where s.batch_id = asked and s.staging_id = r.staging_id

@@ -44,7 +44,7 @@ create table if not exists ledger.feed (
     hold_until               timestamptz           -- scheduled runs leave the feed alone until then
 );
 
--- A backfill in batches of a chosen size: scheduled runs apply up to chunk backfill_to, backfill_chunks at a time.
+-- A range that a run asked for: scheduled runs apply what is left of it up to chunk backfill_to, backfill_chunks at a time (null: all).
 alter table ledger.feed add column if not exists backfill_to integer;
 alter table ledger.feed add column if not exists backfill_chunks integer check (backfill_chunks > 0);
 
@@ -67,6 +67,8 @@ create table if not exists ledger.chunk (
     batch_id      bigint,               -- the batch that applied it; null: landed, not applied
     primary key (feed_id, chunk)
 );
+
+alter table ledger.chunk add column if not exists rejects_sha256 text; -- of rejects_blob; null in rows that are older than it
 
 create index if not exists chunk_not_applied on ledger.chunk (feed_id, chunk) where batch_id is null;
 

@@ -1,10 +1,12 @@
 -- The feed whose work has waited longest; none when nothing is due. Work is: a chunk to land, a chunk to apply, a file to write, a
 -- batch that was left open. Only when no feed has work, one whose source may have new rows at its end. A feed that nobody follows is
--- not landed, but what was begun with it is finished: an open batch, a reserved file, a backfill in several batches.
+-- not landed, but what was begun with it is finished, unless it has failed five times: an open batch, a reserved file, a range.
 select feed from (
     select f.feed, least(
         case when f.followed and not p.landed_to_end then p.next_due_at end,
-        case when p.applied < p.landed and (f.followed or p.applied < f.backfill_to) then f.started_at end,
+        case when p.applied < p.landed and (f.followed or p.applied < f.backfill_to)
+             then greatest(p.last_applied_at, (select k.landed_at from ledger.chunk k
+                                               where k.feed_id = f.feed_id and k.batch_id is null order by k.chunk limit 1)) end,
         (select b.opened_at from ledger.batch b
          where b.feed_id = f.feed_id and b.applied_at is null and b.closed_at is null and b.purpose <> 'audit'),
         (select min(r.reserved_at) from ledger.detection_file r
@@ -18,7 +20,7 @@ select feed from (
     case when f.followed and p.landed_to_end then f.checked_at + %(recheck_seconds)s * interval '1 second' end as recheck_at
     from ledger.feed f
     join ledger.feed_position p using (feed_id)
-    where (f.hold_until is null or f.hold_until <= now()) and (
+    where (f.hold_until is null or f.hold_until <= now()) and (f.followed or f.failures < 5) and (
         f.followed
         or f.backfill_to is not null
         or f.feed_id in (select feed_id from ledger.batch where applied_at is null and closed_at is null and purpose <> 'audit')

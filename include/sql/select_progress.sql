@@ -10,7 +10,8 @@ select f.feed, f.feed_id, f.interval_seconds, f.started_at, f.source_size, f.wei
        (select count(*) from ledger.detection_file l where l.feed_id = f.feed_id and l.uploaded_at is null) as unconfirmed,
        (select max(l.uploaded_at) from ledger.detection_file l where l.feed_id = f.feed_id) as last_file_at,
        (select coalesce(jsonb_object_agg(pattern_id, found), '{}') from (
-            select pattern_id, count(*) as found from ledger.detection where feed_id = f.feed_id group by pattern_id
+            select pattern_id, count(*) as found from ledger.detection where feed_id = f.feed_id and withdrawn_by is null
+            group by pattern_id
         ) by_pattern) as by_pattern
 from ledger.feed f
 join ledger.feed_position p using (feed_id)

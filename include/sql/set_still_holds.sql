@@ -7,4 +7,5 @@ update ledger.detection d set
           and h.pattern_id = d.pattern_id and h.merchant = d.merchant and h.customer = d.customer
     )
 from ledger.staged s
-where s.batch_id = %(batch_id)s and s.purpose = 'audit' and d.feed_id = s.feed_id and d.chunk <= s.last_chunk;
+where s.batch_id = %(batch_id)s and s.purpose = 'audit' and d.feed_id = s.feed_id and d.chunk <= s.last_chunk
+  and d.withdrawn_by is null;

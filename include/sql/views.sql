@@ -95,6 +95,31 @@ drop view if exists ledger.committable;
 create view ledger.committable as
 select batch_id, feed_id, purpose, first_chunk, last_chunk, staging_id from ledger.staged where purpose <> 'audit';
 
+-- The ended batches of which rows are in staging: a second execution of a job that Databricks had forgotten, or a closed audit.
+-- Jumps from one batch to the next in the primary keys: an open audit of a big feed has millions of rows that stay.
+create or replace view ledger.stale_staging as
+with recursive
+    b(id) as (select min(batch_id) from ledger.staged_batch union all
+              select (select min(batch_id) from ledger.staged_batch where batch_id > id) from b where id is not null),
+    c(id) as (select min(batch_id) from ledger.staged_chunk union all
+              select (select min(batch_id) from ledger.staged_chunk where batch_id > id) from c where id is not null),
+    w(id) as (select min(batch_id) from ledger.staged_weight union all
+              select (select min(batch_id) from ledger.staged_weight where batch_id > id) from w where id is not null),
+    p(id) as (select min(batch_id) from ledger.staged_pair union all
+              select (select min(batch_id) from ledger.staged_pair where batch_id > id) from p where id is not null),
+    d(id) as (select min(batch_id) from ledger.staged_detection union all
+              select (select min(batch_id) from ledger.staged_detection where batch_id > id) from d where id is not null),
+    h(id) as (select min(batch_id) from ledger.staged_holding union all
+              select (select min(batch_id) from ledger.staged_holding where batch_id > id) from h where id is not null),
+    m(id) as (select min(batch_id) from ledger.audited_merchant union all
+              select (select min(batch_id) from ledger.audited_merchant where batch_id > id) from m where id is not null)
+select batch_id
+from ledger.batch
+where coalesce(applied_at, closed_at) is not null and batch_id in (
+    select id from b union select id from c union select id from w union select id from p union select id from d
+    union select id from h union select id from m
+);
+
 -- How far each feed has got. Two index look-ups a feed, however long it has run.
 create or replace view ledger.feed_position as
 select f.feed_id, f.feed,
@@ -104,11 +129,12 @@ select f.feed_id, f.feed,
        coalesce(c.end_line, f.data_line) as line,
        (c.byte_end - c.byte_start)::float8 / nullif(c.landed_rows + c.rejected_rows, 0) as bytes_per_row,
        f.exhausted_size is not distinct from f.source_size as landed_to_end,
-       f.started_at + coalesce(c.chunk, 0) * f.interval_seconds * interval '1 second' as next_due_at
+       f.started_at + coalesce(c.chunk, 0) * f.interval_seconds * interval '1 second' as next_due_at,
+       b.applied_at as last_applied_at
 from ledger.feed f
 left join lateral (select * from ledger.chunk where feed_id = f.feed_id order by chunk desc limit 1) c on true
 left join lateral (
-    select last_chunk from ledger.batch
+    select last_chunk, applied_at from ledger.batch
     where feed_id = f.feed_id and applied_at is not null and purpose = 'apply'
     order by last_chunk desc limit 1
 ) b on true;

@@ -8,9 +8,7 @@ Crash window: the audit is closed, its task not yet done: the next try finds the
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from feeds.detection import lock_feed
 from feeds.errors import AuditError, BatchError
 from feeds.export import render_file
 from feeds.ledger import Ledger, Row
-from feeds.source import Header, PinnedSource
+from feeds.source import Header, PinnedSource, SourceMovedError
 
 if TYPE_CHECKING:
     from feeds.blobs import Blobs
@@ -31,10 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
-"""How many differences an error names; the log of the task has all that were found."""
+"""How many differences an error names; the log of the task has more, of totals and detections the first 20."""
 
 _ALL_ROWS = 1 << 40
 _LOG_EVERY = 50
+_MOST_REVISIONS = 5
 
 
 def open_audit(ledger: Ledger, feed_name: str) -> Row:
@@ -75,7 +74,7 @@ def check_source(ledger: Ledger, drive: DriveHook, batch: Row) -> list[str]:
     Reads the landed part of the source once.
     """
     feed, chunks = _feed_and_chunks(ledger, batch)
-    source = PinnedSource(drive, drive.get_revision(feed["transactions_file_id"]))
+    source = _Source(drive, feed)
     differences, rows, position = [], 0, feed["data_start"]
     for number, chunk in enumerate(chunks, start=1):
         if (chunk["chunk"], chunk["byte_start"]) != (number, position):
@@ -87,27 +86,40 @@ def check_source(ledger: Ledger, drive: DriveHook, batch: Row) -> list[str]:
                 f"chunk {chunk['chunk']} ends at byte {position:,}; {source.revision.name} has {source.revision.size:,}"
             )
             break
-        cut = _cut(source, feed, chunk["byte_start"], position)
+        cut = source.cut(chunk["byte_start"], position)
         differences += _chunk_differences(chunk, cut)
         rows += cut.rows if cut else 0
         if number % _LOG_EVERY == 0:
             log.info("Compared %d of %d chunks with Drive", number, len(chunks))
-    if _landed_to_end(feed, chunks, source) and (rest := _cut(source, feed, position, source.revision.size)):
+    if _landed_to_end(feed, chunks, source) and (rest := source.cut(position, source.revision.size)):
         differences.append(f"{rest.rows} rows of {source.revision.name} behind chunk {len(chunks)} have not landed")
     in_ledger = sum(chunk["landed_rows"] + chunk["rejected_rows"] for chunk in chunks)
     log.info("%d rows landed or rejected, %d rows in the source", in_ledger, rows)
     return differences
 
 
-def _landed_to_end(feed: Row, chunks: list[Row], source: PinnedSource) -> bool:
+def _landed_to_end(feed: Row, chunks: list[Row], source: _Source) -> bool:
     to_end = feed["landed_to_end"] and feed["landed"] == len(chunks)
     return bool(to_end and feed["exhausted_size"] == source.revision.size)
 
 
-def _cut(source: PinnedSource, feed: Row, start: int, end: int) -> Chunk | None:
-    """Cut all rows of a byte range as one chunk; ``None`` when there is none."""
-    header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
-    return next(cut_chunks(source.read, end, header, Position(start, 1), _ALL_ROWS, 1), None)
+class _Source:
+    """The feed's file on Drive, which may grow while it is read: the bytes of a chunk prove themselves by their checksum."""
+
+    def __init__(self, drive: DriveHook, feed: Row) -> None:
+        self._drive, self._file_id = drive, feed["transactions_file_id"]
+        self._header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+        self.revision = drive.get_revision(self._file_id)
+
+    def cut(self, start: int, end: int) -> Chunk | None:
+        """Cut all rows of a byte range as one chunk; ``None`` when there is none."""
+        for _ in range(_MOST_REVISIONS):
+            read = PinnedSource(self._drive, self.revision).read
+            try:
+                return next(cut_chunks(read, end, self._header, Position(start, 1), _ALL_ROWS, 1), None)
+            except SourceMovedError:
+                self.revision = self._drive.get_revision(self._file_id)
+        raise SourceMovedError(f"{self.revision.name} has changed {_MOST_REVISIONS} times while one chunk of it was read")
 
 
 def _chunk_differences(landed: Row, cut: Chunk | None) -> list[str]:
@@ -131,7 +143,9 @@ def check_blobs(ledger: Ledger, blobs: Blobs, batch: Row) -> list[str]:
     differences = _blob_difference(blobs, "importance file", importance_blob(feed["feed"]), feed["importance_sha256"])
     for number, chunk in enumerate(chunks, start=1):
         differences += _blob_difference(blobs, f"chunk {chunk['chunk']}", chunk["blob_name"], chunk["blob_sha256"])
-        differences += _reject_differences(blobs, chunk)
+        if chunk["rejects_sha256"] is not None:
+            what = f"rejected rows of chunk {chunk['chunk']}"
+            differences += _blob_difference(blobs, what, chunk["rejects_blob"], chunk["rejects_sha256"])
         if number % _LOG_EVERY == 0:
             log.info("Compared the blobs of %d of %d chunks", number, len(chunks))
     return differences + _file_differences(ledger, blobs, feed)
@@ -142,18 +156,6 @@ def _blob_difference(blobs: Blobs, what: str, name: str, sha256: str) -> list[st
     if found == sha256:
         return []
     return [f"{what}: blob {name} {'does not exist' if found is None else f'has SHA-256 {found}, not {sha256}'}"]
-
-
-def _reject_differences(blobs: Blobs, chunk: Row) -> list[str]:
-    name = chunk["rejects_blob"]
-    if name is None:
-        return []
-    if blobs.sha256(name) is None:
-        return [f"chunk {chunk['chunk']}: blob {name} does not exist"]
-    rows = sum(1 for _ in csv.reader(io.StringIO(blobs.read(name).decode(), newline=""))) - 1
-    if rows == chunk["rejected_rows"]:
-        return []
-    return [f"chunk {chunk['chunk']}: blob {name} has {rows} rows, {chunk['rejected_rows']} were rejected"]
 
 
 def _file_differences(ledger: Ledger, blobs: Blobs, feed: Row) -> list[str]:
@@ -193,15 +195,16 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
         The audit's job has left nothing to compare with.
     """
     with ledger.transaction():
-        batch = ledger.row("select_batch", batch_id=batch_id)
-        if batch is None:
-            raise BatchError(f"audit {batch_id} is not in the ledger")
+        batch = _locked(ledger, batch_id)  # a rebuild or another audit may close it at the same moment
         verdict = batch["last_error"]
         if batch["closed_at"] is None:
             if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
                 raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
             rows = ledger.rows("select_audit_differences", batch_id=batch_id)
-            verdict = _verdict(batch, [_in_words(row) for row in rows], rows[0]["differences"] if rows else 0)
+            differences = [_in_words(row) for row in rows]
+            for difference in differences:
+                log.error("%s", difference)
+            verdict = _verdict(batch, differences, rows[0]["differences"] if rows else 0)
             ledger.run("set_still_holds", batch_id=batch_id)
             ledger.run("close_batch", batch_id=batch_id, reason=verdict)
     if verdict is not None:
@@ -210,6 +213,17 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
         row["pattern_id"]: {"detections": row["detections"], "still_hold": row["still_hold"]}
         for row in ledger.rows("select_still_holding", batch_id=batch_id)
     }
+
+
+def _locked(ledger: Ledger, batch_id: int) -> Row:
+    """Give a batch as it stands once its feed is locked."""
+    batch = ledger.row("select_batch", batch_id=batch_id)
+    if batch is not None:
+        lock_feed(ledger, batch["feed"])
+        batch = ledger.row("select_batch", batch_id=batch_id)
+    if batch is None:
+        raise BatchError(f"audit {batch_id} is not in the ledger; trigger a new one")
+    return batch
 
 
 def _in_words(row: Row) -> str:

@@ -54,7 +54,7 @@ def open_batch(
     first_chunk, last_chunk
         Bounds of a new batch; ``None``: none. An open batch keeps its range.
     batch_chunks
-        With a bound: batches of at most so many chunks, of which this is the first; kept for the runs that take the others.
+        Batches of at most so many chunks, of which this is the first. It is kept with the range for the runs that take the rest.
 
     Returns
     -------
@@ -68,15 +68,22 @@ def open_batch(
     RejectLimitError
         The next chunk has more rejected rows than the feed allows. One further on ends the batch before it.
     """
-    with ledger.transaction():
-        feed = lock_feed(ledger, feed_name)
-        if first_chunk is not None or last_chunk is not None:
-            backfill_to = (last_chunk or feed["landed"]) if batch_chunks else None
-            ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=backfill_to, backfill_chunks=batch_chunks)
-            feed |= {"backfill_to": backfill_to, "backfill_chunks": batch_chunks}
-        batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
-        if batch is None:
-            batch = _new_batch(ledger, feed, first_chunk, last_chunk)
+    ranged = first_chunk is not None or last_chunk is not None
+    try:
+        with ledger.transaction():
+            feed = lock_feed(ledger, feed_name)
+            size, end = batch_chunks, last_chunk or feed["landed"]
+            if ranged:
+                keep_range(ledger, feed, end, batch_chunks)
+            elif feed["applied"] < (feed["backfill_to"] or 0) and not (feed["followed"] and feed["backfill_chunks"] is None):
+                size, end = feed["backfill_chunks"], feed["backfill_to"]
+            batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+            if batch is None:
+                batch = _new_batch(ledger, feed, first_chunk, end, size)
+    except RejectLimitError:
+        # Somebody has to act: scheduled runs do not go on with the range by themselves.
+        ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=None, backfill_chunks=None)
+        raise
     if batch is not None:
         log.info("Batch %d takes chunks %d to %d", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
     return batch
@@ -91,10 +98,18 @@ def lock_feed(ledger: Ledger, feed_name: str) -> Row:
     return ledger.row("select_feed", feed=feed_name) or feed  # another run may have gone on before the lock was ours
 
 
-def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int | None) -> Row | None:
-    start, end = feed["applied"] + 1, min(feed["landed"], last_chunk or feed["landed"])
-    if start <= (feed["backfill_to"] or 0):
-        end = min(end, feed["backfill_to"], start + feed["backfill_chunks"] - 1)
+def keep_range(ledger: Ledger, feed: Row, end: int, batch_chunks: int | None) -> None:
+    """Keep what a run asks for, so that scheduled runs do what is left of it; a longer range that is under way stays."""
+    kept = feed["backfill_to"] or 0
+    if end > feed["applied"]:
+        size = feed["backfill_chunks"] if batch_chunks is None and kept > end else batch_chunks
+        ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=max(end, kept), backfill_chunks=size)
+
+
+def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int, size: int | None) -> Row | None:
+    start, end = feed["applied"] + 1, min(feed["landed"], last_chunk)
+    if size is not None:
+        end = min(end, start + size - 1)
     if start > end:
         return None
     if first_chunk is not None and first_chunk > start:

@@ -68,7 +68,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     try:
         source = _pinned(ledger, drive, feed)
     except FeedError:
-        if feed["landed"] == feed["applied"] and not request.flush:
+        if not _has_work_left(ledger, feed, request):
             raise
         # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
         log.exception("Nothing more can land; this run goes on with what has landed")
@@ -87,6 +87,13 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         new += 1
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
     return _outcome(feed, new_chunks=new)
+
+
+def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
+    """Whether a run has something to do that needs no source."""
+    wanted = request.flush or request.rebuild or feed["applied"] < feed["landed"]
+    begun = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+    return wanted or bool(begun or ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]))
 
 
 def _finishes(feed: Row, request: FeedRequest) -> bool:
@@ -176,13 +183,14 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
     # A run that was given up for dead may still be landing the same chunk, from an older revision: its blob must not be replaced.
     _require_same(ledger, feed, number, chunk)
     name, blob, rejects = _write_chunk(blobs, feed, number, chunk)
+    rejects_sha256 = hashlib.sha256(chunk.rejects_csv()).hexdigest() if rejects else None
     inserted = ledger.run(
         "insert_chunk",
         feed_id=feed["feed_id"],
         chunk=number,
         byte_start=chunk.byte_start, byte_end=chunk.byte_end, first_line=chunk.first_line, end_line=chunk.end_line,
         landed_rows=chunk.landed_rows, rejected_rows=len(chunk.rejects), source_sha256=chunk.source_sha256,
-        blob_name=name, blob_sha256=hashlib.sha256(blob).hexdigest(), rejects_blob=rejects,
+        blob_name=name, blob_sha256=hashlib.sha256(blob).hexdigest(), rejects_blob=rejects, rejects_sha256=rejects_sha256,
         reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id,
     )  # fmt: skip
     if not inserted:
@@ -225,8 +233,9 @@ def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: 
     if rebuilding and blobs.sha256(importance_blob(feed["feed"])) != feed["importance_sha256"]:
         _land_importance(ledger, drive, blobs, feed)
     for landed in waiting:
-        there = blobs.sha256(landed["blob_name"])
-        if there == landed["blob_sha256"]:
+        wanted = {landed["blob_name"]: landed["blob_sha256"], landed["rejects_blob"]: landed["rejects_sha256"]}
+        damaged = [name for name, sha256 in wanted.items() if sha256 is not None and blobs.sha256(name) != sha256]
+        if not damaged:
             continue
         header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
         start = Position(landed["byte_start"], landed["first_line"])
@@ -234,8 +243,7 @@ def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: 
         chunk = next(cut_chunks(source.read, landed["byte_end"], header, start, rows, 1))
         _require_same(ledger, feed, landed["chunk"], chunk)
         _write_chunk(blobs, feed, landed["chunk"], chunk)
-        what = "was gone" if there is None else "had been altered"
-        log.warning("Blob %s %s; landed it again from Drive", landed["blob_name"], what)
+        log.warning("Landed again from Drive, because it was altered or gone: %s", ", ".join(damaged))
 
 
 def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, came_to_end: bool) -> Row:

@@ -77,6 +77,6 @@ def refuse_other_settings(feed: Row, asked: dict[str, Any]) -> None:
     ]
     if other:
         raise FeedSettingsError(
-            f"feed {feed['feed']} started with other settings: {'; '.join(other)}. "
-            "Settings are fixed when a feed starts: leave them out, or start a feed under a new name."
+            f"feed {feed['feed']} has other settings: {'; '.join(other)}. "
+            "Settings are fixed when a feed starts: leave them out, start a feed under a new name, or change rules by a rebuild."
         )

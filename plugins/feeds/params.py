@@ -82,7 +82,8 @@ def trigger_params() -> dict[str, Param]:
             type="boolean",
             section="This run",
             description="Recompute state and detections from the landed chunks, also with other rules: those below that differ "
-            "from the defaults. What is in a file already stays there; the log of the last task says what has changed.",
+            "from the defaults (back to a default only by command line or REST API). What is in a file already stays there; "
+            "the log of the last task says what has changed.",
         ),
     }
     defaults = FeedSettings().as_json()
@@ -136,6 +137,10 @@ def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) 
     ranged = first is not None or last is not None
     if params["batch_chunks"] is not None and not ranged:
         raise FeedSettingsError("batch_chunks divides a range: name first_chunk or last_chunk as well")
+    if params["batch_chunks"] is not None and params["flush"]:
+        raise FeedSettingsError(
+            "flush writes what waits at the end of this run; batch_chunks leaves most to later ones: flush later"
+        )
     if params["rebuild"] and (ranged or not params["feed"]):
         raise FeedSettingsError("rebuild takes all applied chunks of a feed: name the feed, and no first_chunk or last_chunk")
     defaults = FeedSettings().as_json()

@@ -13,8 +13,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from feeds.detection import lock_feed
-from feeds.errors import BatchError
+from feeds.detection import keep_range, lock_feed
+from feeds.errors import FeedSettingsError
 from feeds.ledger import Ledger, Row
 from feeds.settings import RULES, FeedSettings
 
@@ -46,15 +46,15 @@ def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) ->
     Raises
     ------
     BatchError
-        The feed is unknown, or has no applied chunk.
+        The feed is unknown.
     FeedSettingsError
-        A rule is out of its range.
+        It has no applied chunk, or a rule is out of its range.
     """
     wanted = FeedSettings.parse({name: value for name, value in settings.items() if name in RULES})
     with ledger.transaction():
         feed = lock_feed(ledger, feed_name)
         if feed["applied"] == 0:
-            raise BatchError(f"feed {feed_name} has no applied chunk: there is nothing to rebuild")
+            raise FeedSettingsError(f"feed {feed_name} has no applied chunk: there is nothing to rebuild")
         new = [name for name in RULES if name in settings and getattr(wanted, name) != feed[name]]
         changed = {name: wanted.as_json()[name] for name in new}
         batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
@@ -62,6 +62,8 @@ def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) ->
             if (batch["purpose"], batch["rules"], batch["last_chunk"]) == ("rebuild", changed, feed["applied"]):
                 return batch
             ledger.run("close_batch", batch_id=batch["batch_id"], reason="given up for a rebuild")
+            if batch["purpose"] == "apply":
+                keep_range(ledger, feed, batch["last_chunk"], None)
             log.info("Batch %d (chunks %d to %d) is given up", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
         opened = ledger.row(
             "insert_batch",

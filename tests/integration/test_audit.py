@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,16 @@ import pytest
 
 from feeds import audit
 from feeds.blobs import Blobs
+from feeds.detection import lock_feed
 from feeds.drive import DriveHook
 from feeds.errors import AuditError, BatchError
+from feeds.landing import land
 from feeds.ledger import Ledger, Row
 from local.config import Addresses
 from tests.conftest import RULES, FeedFiles, empty_ledger, expected, files_on_drive
 from tests.integration.pipeline import Pipeline
+from tests.integration.test_commit_and_export import applied
+from tests.integration.test_landing import HEADER, rows
 
 MakeFeed = Callable[..., FeedFiles]
 Small = tuple[Path, Path]
@@ -157,7 +163,7 @@ def test_blobs_that_were_tampered_with(pipeline: Pipeline) -> None:
     found = blob_differences(pipeline)
     assert [" ".join(text.split()[:6]) for text in found] == [
         "importance file: blob importance/audited/CustomerImportance.csv has SHA-256",
-        "chunk 1: blob rejects/audited/chunk-000001.csv does not",
+        "rejected rows of chunk 1: blob",
         "chunk 2: blob chunks/audited/chunk-000002.csv has SHA-256",
         "file 1: blob detections/audited/detections-000001.csv does not",
         "blob detections/audited/detections-000099.csv is no file of",
@@ -232,3 +238,27 @@ def test_a_feed_goes_on_and_is_rebuilt_while_it_is_audited(
     pipeline.detect(batch["batch_id"])
     assert audit.compare_state(pipeline.ledger, batch["batch_id"]), "after a rebuild the ledger is what the chunks give"
     assert blob_differences(pipeline, "goes-on") == []
+
+
+def test_a_comparison_waits_for_who_is_about_to_close_the_audit(
+    services: Addresses, connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    land(ledger, drive, blobs, make_feed("closed", HEADER + rows(100)).request(chunk_size=100))
+    applied(connection, ledger, "closed", 1, detections=1)
+    batch_id = audit.open_audit(ledger, "closed")["batch_id"]
+    connection.execute("insert into ledger.staged_batch values (%s, 's')", [batch_id])
+
+    def compare() -> str:
+        with psycopg.connect(services.ledger_dsn) as own, pytest.raises(AuditError) as error:
+            audit.compare_state(Ledger(own), batch_id)
+        return str(error.value)
+
+    with ThreadPoolExecutor(1) as threads:
+        with ledger.transaction():
+            lock_feed(ledger, "closed")
+            comparison = threads.submit(compare)
+            deadline = time.monotonic() + 30
+            while not connection.execute("select from pg_locks where not granted").fetchall():
+                assert time.monotonic() < deadline
+            ledger.run("close_batch", batch_id=batch_id, reason="another audit was started")
+        assert comparison.result() == "another audit was started"

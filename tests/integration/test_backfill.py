@@ -12,7 +12,7 @@ import pytest
 from feeds.blobs import Blobs
 from feeds.detection import open_batch, why_nothing
 from feeds.drive import DriveHook
-from feeds.errors import ChunkGapError
+from feeds.errors import ChunkGapError, RejectLimitError
 from feeds.landing import land
 from feeds.ledger import Ledger
 from tests.conftest import FeedFiles
@@ -79,6 +79,85 @@ def test_a_later_range_in_one_batch_ends_the_sizes(
     batch = open_batch(ledger, "ends", 3, 6)
     assert batch is not None
     assert (batch["first_chunk"], batch["last_chunk"]) == (3, 6)
+
+
+def test_a_small_range_within_a_longer_one_leaves_it_alone(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("within", HEADER + rows(900))
+    land(ledger, drive, blobs, feed.request(last=6, **PACED))
+    for first, last, size in ((1, 6, 2), (1, 2, None), (1, 3, None), (None, None, None)):
+        batch = open_batch(ledger, "within", first, last, size)
+        if batch is not None:
+            stage(connection, batch)
+            commit(batch["batch_id"])
+    assert batches(connection) == [(1, 2), (3, 3), (4, 5)]
+    assert due(ledger) == "within"
+
+
+def test_the_rest_of_a_range_is_done_when_another_batch_came_first(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("rest", HEADER + rows(900))
+    land(ledger, drive, blobs, feed.request(last=3, **PACED))
+    assert open_batch(ledger, "rest", 1, 3) is not None
+    land(ledger, drive, blobs, feed.request(last=8, **PACED))
+    batch = open_batch(ledger, "rest", 1, 8)
+    while batch is not None:
+        stage(connection, batch)
+        commit(batch["batch_id"])
+        batch = open_batch(ledger, "rest", None, None) if due(ledger) == "rest" else None
+    assert batches(connection) == [(1, 3), (4, 8)]
+
+
+def test_rows_that_are_rejected_end_a_range_once_with_an_error(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    bad = rows(2, 400).replace(b"es_food',", b"es_food',x")
+    feed = make_feed("bad", HEADER + rows(198) + bad + rows(100))
+    land(ledger, drive, blobs, feed.request(last=3, chunk_size=100))
+    batch = open_batch(ledger, "bad", 1, 3)
+    assert batch is not None
+    stage(connection, batch)
+    commit(batch["batch_id"])
+    assert due(ledger) == "bad"
+    with pytest.raises(RejectLimitError, match="chunk 2: 2 of 100 rows"):
+        open_batch(ledger, "bad", None, None)
+    assert due(ledger) is None
+
+
+def test_work_of_two_feeds_takes_turns(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    old = make_feed("old", HEADER + rows(600))
+    land(ledger, drive, blobs, old.request(last=6, chunk_size=100))
+    open_batch(ledger, "old", 1, 6, 1)
+    live = make_feed("live", HEADER + rows(600))
+    land(ledger, drive, blobs, live.request(chunk_size=100))
+    open_batch(ledger, "live", 1, 6, 1)
+    taken = []
+    for _ in range(6):
+        name = due(ledger)
+        assert name is not None
+        taken.append(name)
+        batch = open_batch(ledger, name, None, None)
+        assert batch is not None
+        stage(connection, batch)
+        commit(batch["batch_id"])
+    assert taken == ["old", "live"] * 3
+
+
+def test_what_was_begun_is_given_up_after_five_failures(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("fails", HEADER + rows(200))
+    land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))
+    open_batch(ledger, "fails", 1, 2)
+    for failures in range(5):
+        assert due(ledger) == "fails", failures
+        ledger.run("record_failure", feed="fails")
+        connection.execute("update ledger.feed set hold_until = now()")
+    assert due(ledger) is None
 
 
 def test_a_range_ahead_of_time_leaves_the_pace_of_a_followed_feed_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from feeds.blobs import Blobs
 from feeds.detection import open_batch
 from feeds.drive import DriveHook
-from feeds.errors import BatchError, FeedSettingsError
+from feeds.errors import BatchError, DriveAccessError, FeedSettingsError
 from feeds.landing import land
 from feeds.rebuild import open_rebuild
 from local.config import Addresses
@@ -150,6 +151,8 @@ def test_a_batch_that_is_open_is_given_up_and_applied_afterwards(pipeline: Pipel
     pipeline.rebuild("rebuilt", **OTHER)
     with pytest.raises(psycopg.errors.RaiseException, match="is not to be applied: it was given up"):
         commit(open_["batch_id"])
+    pipeline.connection.execute("update ledger.feed set followed = false")
+    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt"}, "its chunks are applied afterwards"
     pipeline.run(feed)
     assert in_order(pipeline.detections("rebuilt")) == expected(*small, RULES | OTHER)
 
@@ -167,11 +170,29 @@ def test_one_feed_is_rebuilt_while_another_runs(pipeline: Pipeline, make_feed: M
     assert in_order(pipeline.detections("rebuilt")) == until(4, expected(*small, RULES | OTHER))
 
 
+def test_a_rebuild_needs_no_source_and_repairs_blobs_while_there_is_one(pipeline: Pipeline, feed: FeedFiles) -> None:
+    request = replace(feed.request(), rebuild=True)
+    pipeline.run(feed, **RULES)
+    batch = open_rebuild(pipeline.ledger, "rebuilt", {})
+    names = ["chunks/rebuilt/chunk-000002.csv", "importance/rebuilt/CustomerImportance.csv"]
+    before = [pipeline.blobs.read(name) for name in names]
+    for name in names:
+        pipeline.blobs.write(name, b"altered")
+    land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)
+    assert [pipeline.blobs.read(name) for name in names] == before
+    feed.transactions.unlink()
+    assert land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)["new_chunks"] == 0
+    assert land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request())["new_chunks"] == 0, "the batch is open"
+    pipeline.ledger.run("close_batch", batch_id=batch["batch_id"], reason="test")
+    with pytest.raises(DriveAccessError):
+        land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request())
+
+
 def test_what_cannot_be_rebuilt_is_refused(pipeline: Pipeline, feed: FeedFiles) -> None:
     with pytest.raises(BatchError, match="feed rebuilt is not in the ledger"):
         open_rebuild(pipeline.ledger, "rebuilt", {})
     land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request(last=1, **RULES))
-    with pytest.raises(BatchError, match="no applied chunk: there is nothing to rebuild"):
+    with pytest.raises(FeedSettingsError, match="no applied chunk: there is nothing to rebuild"):
         open_rebuild(pipeline.ledger, "rebuilt", {})
     with pytest.raises(FeedSettingsError, match="upgrade_percent is 101"):
         open_rebuild(pipeline.ledger, "rebuilt", {"upgrade_percent": 101})

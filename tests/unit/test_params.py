@@ -55,10 +55,11 @@ def test_all_that_is_not_a_setting_is_carried_over() -> None:
         "importance_file": "i.csv",
         "first_chunk": 2,
         "last_chunk": 5,
-        "batch_chunks": 2,
         "flush": True,
     }
-    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, 2, flush=True)
+    assert _request(conf) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, flush=True)
+    sized = conf | {"flush": False, "batch_chunks": 2}
+    assert _request(sized) == FeedRequest("banksim", {}, "1AbC", "t.csv", "i.csv", 2, 5, 2)
 
 
 def test_a_rebuild_carries_the_rules_that_are_named() -> None:
@@ -72,6 +73,7 @@ def test_a_rebuild_carries_the_rules_that_are_named() -> None:
         ({"rebuild": True}, "name the feed"),
         ({"feed": "banksim", "rebuild": True, "last_chunk": 3}, "all applied chunks of a feed"),
         ({"feed": "banksim", "batch_chunks": 3}, "batch_chunks divides a range"),
+        ({"feed": "banksim", "last_chunk": 9, "batch_chunks": 3, "flush": True}, "flush later"),
     ],
 )
 def test_wishes_that_contradict_each_other_are_refused(conf: dict[str, Any], message: str) -> None:
