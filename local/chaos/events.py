@@ -94,11 +94,15 @@ def _keep_going(scene: Scene, feed: ChaosFeed) -> None:
 
 
 def _kill_task(scene: Scene, feed: ChaosFeed, event: Event) -> Hit:
+    deadline = time.monotonic() + _ANCHOR_SECONDS
+
     def target() -> dict[str, Any] | None:
         tasks = [task for task in scene.running_tasks() if task["process"] is not None]
-        tasks.sort(key=lambda task: task["task_id"] != event.task)
         if not tasks:
             _keep_going(scene, feed)
+        if time.monotonic() < deadline:  # the drawn one may have ended meanwhile: the next of its name, if it comes soon
+            tasks = [task for task in tasks if task["task_id"] == event.task]
+        if not tasks:
             return None
         process = tasks[0]["process"]
         (process.parent() if event.kind is Kind.WORKER else process).kill()

@@ -88,7 +88,7 @@ def make_plan(seed: int, rounds: int, kills: Sequence[Kind] = KILLS, kills_a_rou
 def _event(draw: random.Random, kind: Kind, task: str) -> Event:
     if kind is Kind.JOB or (kind is Kind.SPARK and draw.random() < 0.5):
         task = "detect_patterns"
-    longest = _MOST_DELAY if task == "detect_patterns" else 0.7
+    longest = _MOST_DELAY if task == "detect_patterns" else 0.5
     return Event(kind, task, round(draw.uniform(0, longest), 2), round(draw.random(), 3))
 
 
