@@ -39,7 +39,8 @@ def stage(connection: Connection, batch: dict[str, Any], staging: str = "s1", de
     chunks = range(batch["first_chunk"], batch["last_chunk"] + 1)
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ledger.staged_chunk select %s, %s, chunk, landed_rows from ledger.chunk where feed_id = %s and chunk = %s",
+            "insert into ledger.staged_chunk select %s, %s, chunk, landed_rows from ledger.chunk "
+            "where feed_id = %s and chunk = %s",
             [(*key, batch["feed_id"], chunk) for chunk in chunks],
         )
         cursor.execute("insert into ledger.staged_pair values (%s, %s, 'M1', 'C1', 7, 10.50, true, false)", key)
