@@ -30,7 +30,6 @@ event, and stays when its rule does not hold any more. The ledger keeps it with 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -40,6 +39,7 @@ from airflow.sdk import dag, task
 from feeds import audit_tasks
 from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
 from feeds.params import audit_params
+from feeds.task_defaults import TASK_DEFAULTS
 
 
 @dag(
@@ -49,14 +49,7 @@ from feeds.params import audit_params
     is_paused_upon_creation=False,  # it runs only when somebody asks for it
     max_active_runs=1,  # an audit that begins ends one that was left open
     params=audit_params(),
-    default_args={
-        "owner": "data-engineering",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": 2,
-        "max_retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(hours=1),
-    },
+    default_args=TASK_DEFAULTS,
     description="Recomputes a feed from its landed chunks and compares it with the ledger, with Blob Storage and with Drive.",
     doc_md=__doc__,
     tags=["transactions", "patterns"],

@@ -37,7 +37,6 @@ line of the log says what to do. Worry when
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,7 @@ from airflow.sdk import Asset, dag, task
 from feeds import tasks
 from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
 from feeds.params import trigger_params
+from feeds.task_defaults import TASK_DEFAULTS
 from feeds.work import DueFeedSensor
 
 CHUNKS = Asset("transaction_patterns.chunks")
@@ -64,15 +64,7 @@ DETECTION_FILES = Asset("transaction_patterns.detection_files")
     max_active_runs=1,
     params=trigger_params(),
     template_searchpath=[str(Path(__file__).resolve().parents[1] / "include" / "sql")],
-    default_args={
-        "owner": "data-engineering",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": 2,
-        "max_retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(hours=1),
-        "on_failure_callback": tasks.record_failure,
-    },
+    default_args={**TASK_DEFAULTS, "on_failure_callback": tasks.record_failure},
     description="Lands transactions from Drive in chunks, detects patterns on Databricks, writes detections to Blob Storage.",
     doc_md=__doc__,
     tags=["transactions", "patterns"],

@@ -237,16 +237,7 @@ create table if not exists ledger.staged_detection (
 );
 
 -- Of an audit: the detections whose rule holds at its last chunk.
-create table if not exists ledger.staged_holding (
-    batch_id   bigint  not null,
-    staging_id text    not null,
-    chunk      integer not null,
-    pattern_id text    collate "C" not null,
-    action_type text   not null,
-    merchant   text    collate "C" not null,
-    customer   text    collate "C" not null,
-    primary key (batch_id, staging_id, pattern_id, merchant, customer)
-);
+create table if not exists ledger.staged_holding (like ledger.staged_detection including all);
 
 -- The state as an audit found it when it was opened: the feed goes on while the audit's job runs.
 create table if not exists ledger.audited_merchant (

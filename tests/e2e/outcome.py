@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from local.airflow_api import AirflowApi
 from local.config import Addresses
 from tests.conftest import Found
 
@@ -51,3 +54,13 @@ def rows(out: Path) -> list[tuple[str, ...]]:
     """Give those columns of all rows of all files."""
     names = ("patternId", "ActionType", "customerName", "MerchantId")
     return [tuple(row[name] for name in names) for file in files(out) for row in file]
+
+
+def ended(api: AirflowApi, conf: dict[str, Any]) -> tuple[str, str]:
+    """Trigger a run and wait for its end; give its id and state."""
+    run_id = api.trigger(conf)
+    deadline = time.monotonic() + 240
+    while (state := api.state(run_id)) not in ("success", "failed"):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.2)
+    return run_id, state

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +14,7 @@ from local.config import Addresses
 from local.drive_standin.tree import DriveTree
 from local.stack import Stack
 from tests.conftest import RULES, Found, expected
-from tests.e2e.outcome import detections
+from tests.e2e.outcome import detections, ended
 
 FEED = "backfilled"
 OTHER = {"child_min_transactions": 4, "child_max_average": 35}
@@ -43,16 +42,6 @@ def pipeline(airflow: Stack) -> Iterator[AirflowApi]:
 def audit(airflow: Stack) -> Iterator[AirflowApi]:
     with airflow.airflow_client() as client:
         yield AirflowApi(client, "audit_feed")
-
-
-def ended(api: AirflowApi, conf: dict[str, Any]) -> tuple[str, str]:
-    """Trigger a run and wait for its end; give its id and state."""
-    run_id = api.trigger(conf)
-    deadline = time.monotonic() + 240
-    while (state := api.state(run_id)) not in ("success", "failed"):
-        assert time.monotonic() < deadline, state
-        time.sleep(0.2)
-    return run_id, state
 
 
 def batches(addresses: Addresses, purpose: str = "apply") -> list[tuple[int, int]]:
