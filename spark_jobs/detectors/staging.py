@@ -75,7 +75,7 @@ class Staging:
         """Append rows to a staging table of the ledger."""
         staged = rows.select("*", *self._own_columns()).coalesce(_PARTITIONS)
         # One statement of many rows instead of one per row.
-        options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true"}
+        options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true", "stringtype": "unspecified"}
         staged.write.format("jdbc").options(**options, dbtable=f"ledger.{table}").mode("append").save()
 
     def complete(self) -> None:
@@ -83,4 +83,5 @@ class Staging:
         self.write("staged_batch", self.spark.range(1).select())
 
     def _own_columns(self) -> tuple[Column, Column]:
-        return F.lit(self.batch_id).cast("long").alias("batch_id"), F.lit(self.staging_id).alias("staging_id")
+        # As text: a number would stand in the code that Spark generates, which would then be compiled anew for every batch.
+        return F.lit(str(self.batch_id)).alias("batch_id"), F.lit(self.staging_id).alias("staging_id")
