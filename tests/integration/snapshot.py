@@ -24,7 +24,7 @@ GROUPING = ("batches", "detection_files", "chunks_of_batches", "detection_blobs"
 """Parts that depend on which chunks a batch took, and when a rest was written."""
 
 KINDS = ("chunks", "rejects", "importance", "detections")
-STAGING = ("batch", "chunk", "weight", "pair", "detection")
+STAGING = ("batch", "chunk", "weight", "pair", "detection", "holding")
 
 PARTS = {
     "chunks": "select to_jsonb(k) - '{feed_id,batch_id,landed_at}'::text[] from ledger.chunk k where feed_id = %s order by chunk",
@@ -42,7 +42,8 @@ PARTS = {
     "from ledger.detection_file where feed_id = %s order by file_number",
 }
 FEED = (
-    "select to_jsonb(f) - '{feed_id,feed,started_at,checked_at,hold_until}'::text[] from ledger.feed f where feed_id = %s",
+    "select to_jsonb(f) - '{feed_id,feed,started_at,checked_at,hold_until,backfill_to,backfill_chunks}'::text[] "
+    "from ledger.feed f where feed_id = %s",  # without times, and what a run asked for last
     "select detected_at from ledger.detection where feed_id = %s order by ordinal",
 )
 
