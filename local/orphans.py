@@ -37,4 +37,6 @@ def is_idle_worker(process: psutil.Process) -> bool:
 if __name__ == "__main__":
     found = kill_idle_workers(Path(sys.argv[1]))
     print(f"killed {found} idle workers of an earlier scheduler", flush=True)
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 -- the scheduler itself, without a shell
+    # Importing this package has set AIRFLOW_HOME to that of the checkout's own stack, which may be another one.
+    environment = os.environ | {"AIRFLOW_HOME": str(Path(sys.argv[1]) / "airflow")}
+    os.execve(sys.argv[2], sys.argv[2:], environment)  # noqa: S606 -- the scheduler itself, without a shell
