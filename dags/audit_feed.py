@@ -37,7 +37,7 @@ from airflow.providers.databricks.operators.databricks import DatabricksSubmitRu
 from airflow.sdk import dag, task
 
 from feeds import audit_tasks
-from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
+from feeds.detection import DETECTION_TASK, record_failed_run, record_lost_staging
 from feeds.params import audit_params
 from feeds.task_defaults import TASK_DEFAULTS
 
@@ -59,17 +59,7 @@ def audit_feed() -> None:
     batch: Any = task(multiple_outputs=True)(audit_tasks.open_batch)("{{ params.feed }}")
     task(audit_tasks.check_source)(batch["batch_id"])
     task(audit_tasks.check_blobs)(batch["batch_id"])
-    detect = DatabricksSubmitRunOperator(
-        task_id="detect_patterns",
-        databricks_conn_id=DATABRICKS_CONN_ID,
-        json=detection_run,
-        deferrable=False,  # waits in place, and finds its run again by the token, as in transaction_patterns
-        durable=False,
-        retries=1,
-        polling_period_seconds=1,
-        on_retry_callback=record_failed_run,
-        on_failure_callback=record_failed_run,
-    )
+    detect = DatabricksSubmitRunOperator(**DETECTION_TASK, on_failure_callback=record_failed_run)
     compare = task(on_retry_callback=record_lost_staging, on_failure_callback=record_lost_staging)(audit_tasks.compare_state)
     batch >> detect >> compare(batch["batch_id"])
 

@@ -47,7 +47,7 @@ from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.sdk import Asset, dag, task
 
 from feeds import tasks
-from feeds.detection import DATABRICKS_CONN_ID, detection_run, record_failed_run, record_lost_staging
+from feeds.detection import DETECTION_TASK, record_failed_run, record_lost_staging
 from feeds.params import trigger_params
 from feeds.task_defaults import TASK_DEFAULTS
 from feeds.work import DueFeedSensor
@@ -83,19 +83,7 @@ def transaction_patterns() -> None:
         poke_interval=1,
         timeout=600,
     )
-    detect = DatabricksSubmitRunOperator(
-        task_id="detect_patterns",
-        databricks_conn_id=DATABRICKS_CONN_ID,
-        json=detection_run,
-        # Waits in place: a deferred 4 s job takes 3 s longer than this. Killed, it finds its run again by the token, which
-        # also tells batches apart; the run id that `durable` keeps would not, when an old task is cleared.
-        deferrable=False,
-        durable=False,
-        retries=1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
-        polling_period_seconds=1,
-        on_retry_callback=record_failed_run,
-        on_failure_callback=[record_failed_run, tasks.record_failure],
-    )
+    detect = DatabricksSubmitRunOperator(**DETECTION_TASK, on_failure_callback=[record_failed_run, tasks.record_failure])
     commit = SQLExecuteQueryOperator(
         task_id="commit_batch",
         conn_id="ledger",

@@ -12,14 +12,13 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-
 from feeds.blob_names import detections_prefix, importance_blob
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.detection import lock_feed
+from feeds.detection import insert_batch, lock_feed, select_batch
 from feeds.errors import AuditError, BatchError
 from feeds.export import render_file
 from feeds.ledger import Ledger, Row
+from feeds.opening import select_feed
 from feeds.source import Header, PinnedSource, SourceMovedError
 
 if TYPE_CHECKING:
@@ -57,11 +56,7 @@ def open_audit(ledger: Ledger, feed_name: str) -> Row:
             raise BatchError(f"feed {feed_name} has no applied chunk: there is nothing to audit")
         for left in ledger.rows("select_open_audits", feed_id=feed["feed_id"]):
             ledger.run("close_batch", batch_id=left["batch_id"], reason="another audit was started")
-        batch = ledger.row(
-            "insert_batch",
-            feed_id=feed["feed_id"], purpose="audit", rules=Jsonb({}), first_chunk=1, last_chunk=feed["applied"],
-        )  # fmt: skip
-        assert batch is not None  # noqa: S101 -- an insert returns its row
+        batch = insert_batch(ledger, feed, "audit", 1, feed["applied"])
         ledger.run("copy_merchants", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
         ledger.run("copy_pairs", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
     log.info("Audit %d of feed %s: chunks 1 to %d", batch["batch_id"], feed_name, batch["last_chunk"])
@@ -108,7 +103,7 @@ class _Source:
 
     def __init__(self, drive: DriveHook, feed: Row) -> None:
         self._drive, self._file_id = drive, feed["transactions_file_id"]
-        self._header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+        self._header = Header.of(feed)
         self.revision = drive.get_revision(self._file_id)
 
     def cut(self, start: int, end: int) -> Chunk | None:
@@ -195,16 +190,15 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
         The audit's job has left nothing to compare with.
     """
     with ledger.transaction():
-        batch = _locked(ledger, batch_id)  # a rebuild or another audit may close it at the same moment
+        lock_feed(ledger, select_batch(ledger, batch_id)["feed"])
+        batch = select_batch(ledger, batch_id)  # a rebuild or another audit may have closed it before the lock was ours
         verdict = batch["last_error"]
         if batch["closed_at"] is None:
             if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
                 raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
             rows = ledger.rows("select_audit_differences", batch_id=batch_id)
-            differences = [_in_words(row) for row in rows]
-            for difference in differences:
-                log.error("%s", difference)
-            verdict = _verdict(batch, differences, rows[0]["differences"] if rows else 0)
+            count = rows[0]["differences"] if rows else 0
+            verdict = _verdict(batch, "state and detections", [_in_words(row) for row in rows], count)
             ledger.run("set_still_holds", batch_id=batch_id)
             ledger.run("close_batch", batch_id=batch_id, reason=verdict)
     if verdict is not None:
@@ -213,17 +207,6 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
         row["pattern_id"]: {"detections": row["detections"], "still_hold": row["still_hold"]}
         for row in ledger.rows("select_still_holding", batch_id=batch_id)
     }
-
-
-def _locked(ledger: Ledger, batch_id: int) -> Row:
-    """Give a batch as it stands once its feed is locked."""
-    batch = ledger.row("select_batch", batch_id=batch_id)
-    if batch is not None:
-        lock_feed(ledger, batch["feed"])
-        batch = ledger.row("select_batch", batch_id=batch_id)
-    if batch is None:
-        raise BatchError(f"audit {batch_id} is not in the ledger; trigger a new one")
-    return batch
 
 
 def _in_words(row: Row) -> str:
@@ -235,13 +218,14 @@ def _in_words(row: Row) -> str:
 
 def refuse(batch: Row, what: str, differences: list[str]) -> None:
     """Raise ``AuditError`` when there are differences; the log gets all of them."""
-    for difference in differences:
-        log.error("%s", difference)
-    if (verdict := _verdict(batch, differences, len(differences), what)) is not None:
+    if (verdict := _verdict(batch, what, differences, len(differences))) is not None:
         raise AuditError(verdict)
 
 
-def _verdict(batch: Row, differences: list[str], count: int, what: str = "state and detections") -> str | None:
+def _verdict(batch: Row, what: str, differences: list[str], count: int) -> str | None:
+    """Log the differences, and put the first ones and their number into a sentence; ``None`` when there are none."""
+    for difference in differences:
+        log.error("%s", difference)
     if not differences:
         return None
     more = f"; and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
@@ -252,8 +236,6 @@ def _verdict(batch: Row, differences: list[str], count: int, what: str = "state 
 
 
 def _feed_and_chunks(ledger: Ledger, batch: Row) -> tuple[Row, list[Row]]:
-    feed = ledger.row("select_feed", feed=batch["feed"])
-    if feed is None:
-        raise BatchError(f"feed {batch['feed']} is not in the ledger")
+    feed = select_feed(ledger, batch["feed"])
     chunks = ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=1, last_chunk=batch["last_chunk"])
     return feed, chunks

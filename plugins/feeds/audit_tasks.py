@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from feeds import audit
-from feeds.errors import BatchError
-from feeds.ledger import Ledger, Row, open_ledger
+from feeds.detection import select_batch
+from feeds.ledger import open_ledger
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def check_source(batch_id: int) -> None:
     from feeds.drive import DriveHook
 
     with open_ledger() as ledger:
-        batch = _batch(ledger, batch_id)
+        batch = select_batch(ledger, batch_id)
         audit.refuse(batch, "source on Drive", audit.check_source(ledger, DriveHook(), batch))
 
 
@@ -35,7 +35,7 @@ def check_blobs(batch_id: int) -> None:
     from feeds.blobs import Blobs
 
     with open_ledger() as ledger:
-        batch = _batch(ledger, batch_id)
+        batch = select_batch(ledger, batch_id)
         audit.refuse(batch, "blobs", audit.check_blobs(ledger, Blobs(), batch))
 
 
@@ -47,10 +47,3 @@ def compare_state(batch_id: int) -> dict[str, Any]:
     for pattern, counts in found.items():
         log.info("%s: %d detections, the rule still holds for %d of them", pattern, counts["detections"], counts["still_hold"])
     return found
-
-
-def _batch(ledger: Ledger, batch_id: int) -> Row:
-    batch = ledger.row("select_batch", batch_id=batch_id)
-    if batch is None:
-        raise BatchError(f"audit {batch_id} is not in the ledger; clear open_batch and what follows it")
-    return batch

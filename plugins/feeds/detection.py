@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
@@ -118,9 +119,26 @@ def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: i
             f"feed {feed['feed']}: {missing} must be applied before chunk {first_chunk}. Start the range at chunk {start}."
         )
     end = _end_before_rejects(ledger, feed, start, end)
-    return ledger.row(
-        "insert_batch", feed_id=feed["feed_id"], purpose="apply", rules=Jsonb({}), first_chunk=start, last_chunk=end
-    )
+    return insert_batch(ledger, feed, "apply", start, end)
+
+
+def insert_batch(
+    ledger: Ledger, feed: Row, purpose: str, first_chunk: int, last_chunk: int, rules: Mapping[str, Any] | None = None
+) -> Row:
+    """Open a batch of a feed that is locked; ``rules`` are those of the feed's that a rebuild changes. Give its row."""
+    (batch,) = ledger.rows(
+        "insert_batch",
+        feed_id=feed["feed_id"], purpose=purpose, rules=Jsonb(rules or {}), first_chunk=first_chunk, last_chunk=last_chunk,
+    )  # fmt: skip
+    return batch
+
+
+def select_batch(ledger: Ledger, batch_id: int) -> Row:
+    """Give a batch with what its job is told; ``BatchError`` when there is none of that number."""
+    batch = ledger.row("select_batch", batch_id=batch_id)
+    if batch is None:
+        raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
+    return batch
 
 
 def why_nothing(ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None) -> str:
@@ -158,9 +176,7 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
     """
     batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
     with open_ledger() as ledger:
-        batch = ledger.row("select_batch", batch_id=batch_id)
-    if batch is None:
-        raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
+        batch = select_batch(ledger, batch_id)
     databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
     purpose = "" if batch["purpose"] == "apply" else f", {batch['purpose']}"
     return {
@@ -243,3 +259,18 @@ def record_lost_staging(context: Context) -> None:
                 generation=batch["generation"],
                 error="its job succeeded, but its staging is gone",
             )
+
+
+DETECTION_TASK: dict[str, Any] = {
+    "task_id": "detect_patterns",
+    "databricks_conn_id": DATABRICKS_CONN_ID,
+    "json": detection_run,
+    # Waits in place: a deferred 4 s job takes 3 s longer than this. Killed, it finds its run again by the token, which also tells
+    # batches apart; the run id that `durable` keeps would not, when an old task is cleared.
+    "deferrable": False,
+    "durable": False,
+    "retries": 1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
+    "polling_period_seconds": 1,
+    "on_retry_callback": record_failed_run,
+}
+"""How both DAGs run the job: the arguments of their ``DatabricksSubmitRunOperator``."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from psycopg.types.json import Jsonb
 
@@ -171,7 +171,7 @@ def _refuse_gap(feed: Row, request: FeedRequest) -> None:
 
 
 def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator[tuple[int, Chunk]]:
-    header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+    header = Header.of(feed)
     start = Position(feed["position"], feed["line"], feed["bytes_per_row"])
     if limit == 0 or start.offset == source.revision.size:
         return
@@ -182,15 +182,15 @@ def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator
 def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource) -> None:
     # A run that was given up for dead may still be landing the same chunk, from an older revision: its blob must not be replaced.
     _require_same(ledger, feed, number, chunk)
-    name, blob, rejects = _write_chunk(blobs, feed, number, chunk)
-    rejects_sha256 = hashlib.sha256(chunk.rejects_csv()).hexdigest() if rejects else None
+    written = _write_chunk(blobs, feed, number, chunk)
     inserted = ledger.run(
         "insert_chunk",
         feed_id=feed["feed_id"],
         chunk=number,
         byte_start=chunk.byte_start, byte_end=chunk.byte_end, first_line=chunk.first_line, end_line=chunk.end_line,
         landed_rows=chunk.landed_rows, rejected_rows=len(chunk.rejects), source_sha256=chunk.source_sha256,
-        blob_name=name, blob_sha256=hashlib.sha256(blob).hexdigest(), rejects_blob=rejects, rejects_sha256=rejects_sha256,
+        blob_name=written.name, blob_sha256=written.sha256,
+        rejects_blob=written.rejects_name, rejects_sha256=written.rejects_sha256,
         reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id,
     )  # fmt: skip
     if not inserted:
@@ -201,15 +201,25 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
     )  # fmt: skip
 
 
-def _write_chunk(blobs: BlobStore, feed: Row, number: int, chunk: Chunk) -> tuple[str, bytes, str | None]:
-    """Write a chunk's blobs; give the name and content of the chunk's, and the name of its rejects', if there are any."""
-    blob = bytes(feed["header"]) + chunk.body
-    name = chunk_blob(feed["feed"], number)
-    rejects = rejects_blob(feed["feed"], number) if chunk.rejects else None
-    if rejects:
-        blobs.write(rejects, chunk.rejects_csv())
+class _WrittenChunk(NamedTuple):
+    """Names and checksums of a chunk's blob, and of its rejects' blob, if it has any."""
+
+    name: str
+    sha256: str
+    rejects_name: str | None
+    rejects_sha256: str | None
+
+
+def _write_chunk(blobs: BlobStore, feed: Row, number: int, chunk: Chunk) -> _WrittenChunk:
+    """Write a chunk's blobs, that of its rejects first."""
+    rejects_name = rejects_sha256 = None
+    if chunk.rejects:
+        rejects_name, rejects = rejects_blob(feed["feed"], number), chunk.rejects_csv()
+        rejects_sha256 = hashlib.sha256(rejects).hexdigest()
+        blobs.write(rejects_name, rejects)
+    name, blob = chunk_blob(feed["feed"], number), bytes(feed["header"]) + chunk.body
     blobs.write(name, blob)
-    return name, blob, rejects
+    return _WrittenChunk(name, hashlib.sha256(blob).hexdigest(), rejects_name, rejects_sha256)
 
 
 def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
@@ -237,7 +247,7 @@ def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: 
         damaged = [name for name, sha256 in wanted.items() if sha256 is not None and blobs.sha256(name) != sha256]
         if not damaged:
             continue
-        header = Header(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+        header = Header.of(feed)
         start = Position(landed["byte_start"], landed["first_line"])
         rows = landed["landed_rows"] + landed["rejected_rows"]
         chunk = next(cut_chunks(source.read, landed["byte_end"], header, start, rows, 1))

@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
-from feeds.detection import keep_range, lock_feed
+from feeds.detection import insert_batch, keep_range, lock_feed
 from feeds.errors import FeedSettingsError
 from feeds.ledger import Ledger, Row
 from feeds.settings import RULES, FeedSettings
@@ -65,11 +63,7 @@ def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) ->
             if batch["purpose"] == "apply":
                 keep_range(ledger, feed, batch["last_chunk"], None)
             log.info("Batch %d (chunks %d to %d) is given up", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
-        opened = ledger.row(
-            "insert_batch",
-            feed_id=feed["feed_id"], purpose="rebuild", rules=Jsonb(changed), first_chunk=1, last_chunk=feed["applied"],
-        )  # fmt: skip
-    assert opened is not None  # noqa: S101 -- an insert returns its row
+        opened = insert_batch(ledger, feed, "rebuild", 1, feed["applied"], changed)
     log.info("Batch %d rebuilds chunks 1 to %d with %s", opened["batch_id"], feed["applied"], changed or "the same rules")
     return opened
 

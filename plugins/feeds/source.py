@@ -52,6 +52,11 @@ class Header:
     data_start: int
     data_line: int
 
+    @classmethod
+    def of(cls, feed: dict[str, Any]) -> Header:
+        """Give the header that the ledger has of a feed's source."""
+        return cls(bytes(feed["header"]), feed["columns"], feed["data_start"], feed["data_line"])
+
 
 def read_header(read: ReadRange, size: int, what: str, needed: Iterable[str]) -> Header:
     """Read and check the header line.

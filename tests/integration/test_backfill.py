@@ -18,16 +18,12 @@ from feeds.ledger import Ledger
 from tests.conftest import FeedFiles
 from tests.integration.pipeline import commit
 from tests.integration.test_commit_and_export import applied, stage
+from tests.integration.test_due_feed import due
 from tests.integration.test_landing import HEADER, rows
 
 MakeFeed = Callable[..., FeedFiles]
 Connection = psycopg.Connection[Any]
 PACED = {"chunk_size": 100, "interval_seconds": 3600}
-
-
-def due(ledger: Ledger) -> str | None:
-    row = ledger.row("select_due_feed", recheck_seconds=600)
-    return None if row is None else str(row["feed"])
 
 
 def batches(connection: Connection) -> list[tuple[int, int]]:
