@@ -20,9 +20,10 @@ from local.generate import generate
 
 sys.path.append(str(CHECKOUT / "spark_jobs"))
 
-from detectors import detect_all
 from detectors.batch import Batch
+from detectors.findings import findings
 from detectors.importance import read_importance, weights
+from detectors.places import KnownWeight
 from detectors.transactions import increments, read_chunks, totals
 
 _ROWS = 100_000
@@ -43,18 +44,24 @@ def main(directory: Path) -> None:
     chunks, importance, columns = _feed(folder)
     weighted = weights(read_importance(spark, importance.as_uri()), "customer_merchant")
     transactions = read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)
-    if transactions.count() != _ROWS:
-        raise SystemExit(f"Spark does not count the {_ROWS} rows of the warm-up feed")
-    pairs = totals(transactions, "merchant", "customer")
-    batch = Batch(
-        increments=increments(transactions),
-        pairs=pairs.where(F.lit(False)),
-        merchants=_zeros(pairs.select("merchant").distinct(), "transactions", "female", "male"),
-        weighted_customers=_zeros(weighted, "transactions"),
-    )
-    if detect_all(batch, _RULES).count() == 0:
-        raise SystemExit("Spark finds nothing in the warm-up feed")
+    pairs = totals(transactions)
     pairs.write.format("noop").mode("overwrite").save()
+    new = pairs.join(weighted, ["merchant", "customer"], "left")
+    nobody = new.where(F.lit(False))
+    known = new.where(F.col("weight").isNotNull()).select("merchant", F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
+    batch = Batch(
+        first_chunk=1,
+        last_chunk=_CHUNKS,
+        increments=increments(transactions),
+        merchants=_zeros(pairs.select("merchant").distinct(), "transactions", "female", "male"),
+        pairs=new.withColumn("transactions", F.lit(0)).withColumn("amount", F.lit(0).cast("decimal(24,2)")),
+        totals=nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers")),
+        idle=nobody.select("merchant", "customer", "transactions", "weight"),
+        weights=[KnownWeight(*row) for row in known],
+    )
+    found = findings(batch, _RULES)
+    if sum(found.rows.values()) != _ROWS or found.detections.num_rows == 0:
+        raise SystemExit("Spark finds nothing in the warm-up feed")
     # The session stays: it is the jobs' own.
     shutil.rmtree(folder)
 

@@ -24,10 +24,11 @@ from pyspark.sql import functions as F
 sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent))
 
 from detectors import DETECTORS, detect_all
-from detectors.batch import Batch
+from detectors.findings import findings
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import landed_blobs, verify_checksums, verify_rows
 from detectors.staging import Staging, jdbc_options, observed
+from detectors.state import read_batch
 from detectors.steps import reason_last, step
 from detectors.transactions import increments, read_chunks, totals
 
@@ -51,7 +52,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
-    """Stage one batch, in the order: verify all inputs, stage totals, detect, mark the staging complete."""
+    """Stage one batch, in the order: verify all blobs, stage totals, detect, verify rows, mark the staging complete."""
     importance = None
     if args.importance:
         with step("importance header read"):
@@ -66,32 +67,27 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
             facts.extend(stage_weights(staging, importance, args.weight_scope))
 
     transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)
-    with step("rows counted") as facts:
-        counts = transactions.groupBy("chunk").agg(F.count(F.lit(1)).alias("transactions"))
-        counted = {row.chunk: row.transactions for row in counts.collect()}
-        verify_rows(landed.chunks, counted)
-        staging.write("staged_chunk", spark.createDataFrame(sorted(counted.items()), "chunk int, transactions long"))
-        facts.append(f"{sum(counted.values())} transactions")
     with step("totals staged") as facts:
         observation = Observation()
-        pairs = totals(transactions, "merchant", "customer")
+        pairs = totals(transactions)
         staging.write("staged_pair", pairs.observe(observation, F.count(F.lit(1)).alias("pairs")))
         facts.append(f"{observed(observation, 'pairs')} pairs touched")
-    with step("detections staged") as facts:
+    with step("weights read") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
-        batch = Batch(
-            increments=increments(transactions),
-            pairs=staging.read("touched_pair"),
-            merchants=staging.read("touched_merchant"),
-            weighted_customers=staging.read("upgrade_pair"),
-        )
-        observation = Observation()
-        per_pattern = [F.count_if(F.col("pattern_id") == d.PATTERN_ID).alias(d.PATTERN_ID) for d in DETECTORS]
-        staging.write("staged_detection", detect_all(batch, vars(args)).observe(observation, *per_pattern))
-        facts.extend(f"{d.PATTERN_ID} {observed(observation, d.PATTERN_ID)}" for d in DETECTORS)
+        batch = read_batch(staging, increments(transactions), args.first_chunk, args.last_chunk)
+        facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
+    with step("patterns detected") as facts:
+        found = findings(batch, vars(args))
+        verify_rows(landed.chunks, found.rows)
+        facts.append(f"{sum(found.rows.values())} transactions")
+        facts.extend(f"{d.PATTERN_ID} {found.count(d.PATTERN_ID)}" for d in DETECTORS)
+    with step("detections staged"):
+        staging.write("staged_chunk", spark.createDataFrame(sorted(found.rows.items()), "chunk int, transactions long"))
+        if found.detections.num_rows:
+            staging.write("staged_detection", spark.createDataFrame(found.detections))
     if args.still_holds == "yes":
         with step("what still holds staged"):
-            staging.write("staged_holding", detect_all(batch.at_end(args.last_chunk), vars(args)))
+            staging.write("staged_holding", detect_all(batch.at_end(), vars(args)))
     with step("staging complete"):
         staging.complete()
 

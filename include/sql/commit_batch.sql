@@ -10,6 +10,8 @@ delete from ledger.merchant_total t using ledger.committable c
 where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
 delete from ledger.pair_total t using ledger.committable c
 where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
+delete from ledger.ranked_total t using ledger.committable c
+where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;
 
 update ledger.feed f set
     upgrade_percent = r.upgrade_percent,
@@ -39,33 +41,61 @@ update ledger.feed f set weights_ready = true
 from ledger.committable c
 where c.batch_id = %(batch_id)s and f.feed_id = c.feed_id and not f.weights_ready;
 
--- Before pair_total, whose old flags say which customers change their gender count.
-insert into ledger.merchant_total as m (feed_id, merchant, transactions, female, male)
-select c.feed_id, s.merchant, sum(s.transactions),
-       sum(((s.seen_female or coalesce(p.seen_female, false)) and not (s.seen_male or coalesce(p.seen_male, false)))::int
-           - coalesce(p.seen_female and not p.seen_male, false)::int),
-       sum(((s.seen_male or coalesce(p.seen_male, false)) and not (s.seen_female or coalesce(p.seen_female, false)))::int
-           - coalesce(p.seen_male and not p.seen_female, false)::int)
-from ledger.committable c
-join ledger.staged_pair s using (batch_id, staging_id)
-left join ledger.pair_total p on p.feed_id = c.feed_id and p.merchant = s.merchant and p.customer = s.customer
-where c.batch_id = %(batch_id)s
-group by c.feed_id, s.merchant
-on conflict (feed_id, merchant) do update set
-    transactions = m.transactions + excluded.transactions,
-    female = m.female + excluded.female,
-    male = m.male + excluded.male;
-
-insert into ledger.pair_total as p (feed_id, merchant, customer, transactions, amount, seen_female, seen_male)
-select c.feed_id, s.merchant, s.customer, s.transactions, s.amount, s.seen_female, s.seen_male
-from ledger.committable c
-join ledger.staged_pair s using (batch_id, staging_id)
-where c.batch_id = %(batch_id)s
+-- All three read the state as it was before this statement: one look-up a pair serves all.
+with change as materialized (
+    select c.feed_id, s.merchant, s.customer, s.transactions, s.amount, s.seen_female, s.seen_male,
+           p.customer is null as is_new,
+           coalesce(p.transactions, 0) as transactions_before,
+           coalesce(p.seen_female, false) as female_before,
+           coalesce(p.seen_male, false) as male_before,
+           coalesce(p.weight, w.weight) as weight
+    from ledger.committable c
+    join ledger.batch_rules r using (batch_id)
+    join ledger.staged_pair s using (batch_id, staging_id)
+    left join lateral (
+        select * from ledger.pair_total
+        where feed_id = c.feed_id and merchant = s.merchant and customer = s.customer
+        limit 1
+    ) p on true
+    left join lateral (
+        select weight from ledger.weight
+        where p.customer is null and feed_id = c.feed_id and customer = s.customer
+          and merchant = case r.weight_scope when 'customer' then '' else s.merchant end
+        limit 1
+    ) w on true
+    where c.batch_id = %(batch_id)s
+), merchants as (
+    insert into ledger.merchant_total as m (feed_id, merchant, transactions, female, male)
+    select feed_id, merchant, sum(transactions),
+           sum(((seen_female or female_before) and not (seen_male or male_before))::int - (female_before and not male_before)::int),
+           sum(((seen_male or male_before) and not (seen_female or female_before))::int - (male_before and not female_before)::int)
+    from change
+    group by feed_id, merchant
+    on conflict (feed_id, merchant) do update set
+        transactions = m.transactions + excluded.transactions,
+        female = m.female + excluded.female,
+        male = m.male + excluded.male
+), ranks as (
+    insert into ledger.ranked_total as t (feed_id, merchant, transactions, customers)
+    select feed_id, merchant, place.transactions, sum(place.customers)
+    from change
+    cross join lateral (values (transactions_before, -1), (transactions_before + transactions, 1)) place (transactions, customers)
+    where weight is not null and place.transactions > 0 -- a new customer leaves no place
+    group by feed_id, merchant, place.transactions
+    having sum(place.customers) <> 0
+    on conflict (feed_id, merchant, transactions) do update set customers = t.customers + excluded.customers
+)
+insert into ledger.pair_total as p (feed_id, merchant, customer, transactions, amount, seen_female, seen_male, weight)
+select feed_id, merchant, customer, transactions, amount, seen_female, seen_male, weight
+from change
 on conflict (feed_id, merchant, customer) do update set
     transactions = p.transactions + excluded.transactions,
     amount = p.amount + excluded.amount,
     seen_female = p.seen_female or excluded.seen_female,
     seen_male = p.seen_male or excluded.seen_male;
+
+delete from ledger.ranked_total t using ledger.committable c
+where c.batch_id = %(batch_id)s and t.feed_id = c.feed_id and t.customers = 0;
 
 -- Emitted once, ever: what an earlier batch has detected is left out.
 insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at)

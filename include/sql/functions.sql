@@ -100,3 +100,23 @@ begin
     ) n
     where d.feed_id = r.feed_id and d.pattern_id = n.pattern_id and d.merchant = n.merchant and d.customer = n.customer;
 end $$;
+
+-- Make what PatId1 ranks anew from a feed's totals and weights.
+create or replace function ledger.rank_feed(asked bigint) returns void
+language sql as $$
+    update ledger.pair_total p set weight = w.weight
+    from ledger.weight w
+    join ledger.feed f using (feed_id)
+    where f.feed_id = asked and p.feed_id = asked and p.customer = w.customer
+      and w.merchant = case f.weight_scope when 'customer' then '' else p.merchant end;
+    delete from ledger.ranked_total where feed_id = asked;
+    insert into ledger.ranked_total (feed_id, merchant, transactions, customers)
+    select asked, merchant, transactions, count(*) from ledger.pair_total
+    where feed_id = asked and weight is not null
+    group by merchant, transactions;
+$$;
+
+-- Feeds that were begun before their totals were ranked.
+select ledger.rank_feed(feed_id) from ledger.feed f
+where f.weights_ready and exists (select from ledger.pair_total where feed_id = f.feed_id)
+  and not exists (select from ledger.ranked_total where feed_id = f.feed_id);

@@ -128,6 +128,22 @@ create table if not exists ledger.pair_total (
     primary key (feed_id, merchant, customer)
 );
 
+-- Room for a row's next version in its page: an update then leaves the indexes alone.
+alter table ledger.pair_total set (fillfactor = 85);
+-- Of the customer with the merchant, copied here when the pair is first seen; null: none. What PatId1 ranks, found in its order.
+alter table ledger.pair_total add column if not exists weight numeric(38, 12);
+create index if not exists pair_total_weight on ledger.pair_total (feed_id, merchant, weight) where weight is not null;
+
+-- How many customers with a weight have made so many transactions with the merchant: PatId1 ranks these few rows, not the customers.
+create table if not exists ledger.ranked_total (
+    feed_id      bigint not null references ledger.feed,
+    merchant     text   collate "C" not null,
+    transactions bigint not null,
+    customers    bigint not null,
+    primary key (feed_id, merchant, transactions)
+);
+create index if not exists ranked_total_none_left on ledger.ranked_total (feed_id) where customers = 0;
+
 -- CustomerImportance, aggregated once. merchant is '' when the feed's weight_scope is `customer`.
 create table if not exists ledger.weight (
     feed_id  bigint  not null references ledger.feed,
@@ -224,6 +240,9 @@ create table if not exists ledger.staged_pair (
     seen_male    boolean not null,
     primary key (batch_id, staging_id, merchant, customer)
 );
+
+-- The batch's first chunk with a transaction of the pair; 0 in rows that an older job has staged.
+alter table ledger.staged_pair add column if not exists first_chunk integer not null default 0;
 
 create table if not exists ledger.staged_detection (
     batch_id   bigint  not null,

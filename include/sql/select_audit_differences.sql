@@ -35,6 +35,25 @@ with s as (
     ) r using (merchant, customer)
     where l.facts is distinct from r.facts
     union all
+    -- What is kept for PatId1 follows from the totals and weights of the same moment, whichever that is.
+    select 'weight kept with a customer of merchant', p.merchant, p.customer, p.weight::text, w.weight::text
+    from s
+    join ledger.feed f using (feed_id)
+    join ledger.pair_total p using (feed_id)
+    left join ledger.weight w on w.feed_id = p.feed_id and w.customer = p.customer
+        and w.merchant = case f.weight_scope when 'customer' then '' else p.merchant end
+    where p.weight is distinct from w.weight
+    union all
+    select 'customers with ' || transactions || ' transactions', merchant, null, l.customers::text, r.customers::text
+    from (select merchant, transactions, customers from ledger.ranked_total join s using (feed_id)) l
+    full join (
+        select merchant, transactions, count(*) as customers
+        from ledger.pair_total join s using (feed_id)
+        where weight is not null
+        group by merchant, transactions
+    ) r using (merchant, transactions)
+    where l.customers is distinct from r.customers
+    union all
     select 'detection ' || pattern_id, merchant, customer, l.facts, r.facts
     from (
         select d.pattern_id, d.merchant, d.customer, min(d.action_type) || ' at chunk ' || min(d.chunk)

@@ -14,73 +14,193 @@ select b.batch_id, b.feed_id, b.purpose,
 from ledger.batch b
 join ledger.feed f using (feed_id);
 
--- What a job reads of the state: only the keys that it has staged. Spark pushes the filter on batch_id and staging_id down.
--- Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare every key with every other.
--- `lateral ... limit 1` and `offset 0` make each of these a look-up in a primary key, whatever it thinks of the sizes.
-create or replace view ledger.touched_pair as
-select s.batch_id, s.staging_id, s.merchant, s.customer, p.transactions, p.amount, p.seen_female, p.seen_male
-from ledger.staged_pair s
-join ledger.batch_rules b on b.batch_id = s.batch_id
-cross join lateral (
-    select * from ledger.pair_total p
-    where p.feed_id = b.state_feed_id and p.merchant = s.merchant and p.customer = s.customer
-    limit 1
-) p;
+-- What a job reads of the state: only what it has staged, and of that only what may still be detected. Spark pushes the filter on
+-- batch_id and staging_id down. Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare
+-- every key with every other. `lateral ... limit 1` and `offset 0` make each of these a look-up in an index, whatever it thinks of the
+-- sizes; `not materialized` lets the filter through.
 
--- Every merchant of the batch with its totals before it: zeros for one not seen before.
-create or replace view ledger.touched_merchant as
-select s.batch_id, s.staging_id, s.merchant, s.batch_transactions,
-       coalesce(m.transactions, 0) as transactions, coalesce(m.female, 0) as female, coalesce(m.male, 0) as male
+-- Every merchant of the batch with its totals before it (zeros for one not seen before), and whether PatId1 must rank its customers.
+drop view if exists ledger.upgrade_pair;
+drop view if exists ledger.upgrade_idle;
+drop view if exists ledger.upgrade_weight;
+drop view if exists ledger.upgrade_total;
+drop view if exists ledger.upgrade_merchant;
+drop view if exists ledger.touched_pair;
+drop view if exists ledger.touched_merchant;
+create view ledger.touched_merchant as
+select s.batch_id, s.staging_id, s.merchant,
+       coalesce(m.transactions, 0) as transactions, coalesce(m.female, 0) as female, coalesce(m.male, 0) as male,
+       coalesce(m.transactions, 0) + s.batch_transactions > b.upgrade_min_transactions as ranked,
+       coalesce(m.transactions, 0) > b.upgrade_min_transactions as ranked_before
 from (
     select batch_id, staging_id, merchant, sum(transactions)::bigint as batch_transactions
     from ledger.staged_pair
     group by batch_id, staging_id, merchant
 ) s
 join ledger.batch_rules b on b.batch_id = s.batch_id
-left join ledger.merchant_total m on m.feed_id = b.state_feed_id and m.merchant = s.merchant;
+left join lateral (
+    select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
+) m on true;
 
--- The customers to rank for PatId1: all that have a weight, of the merchants which the batch touches and which exceed
--- upgrade_min_transactions by the batch's end. `transactions` is their number before the batch.
-create or replace view ledger.upgrade_pair as
-with hot as (
-    select t.batch_id, t.staging_id, t.merchant, b.state_feed_id,
-           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant
-    from ledger.touched_merchant t
-    join ledger.batch_rules b on b.batch_id = t.batch_id
-    where t.transactions + t.batch_transactions > b.upgrade_min_transactions
-), seen as (
-    select h.batch_id, h.staging_id, h.state_feed_id, h.weight_merchant, h.merchant, p.customer, p.transactions
-    from hot h
-    cross join lateral (
-        select customer, transactions from ledger.pair_total
-        where feed_id = h.state_feed_id and merchant = h.merchant
-        offset 0
-    ) p
-    union all
-    select h.batch_id, h.staging_id, h.state_feed_id, h.weight_merchant, h.merchant, s.customer, 0
-    from hot h
-    cross join lateral (
-        select customer from ledger.staged_pair
-        where batch_id = h.batch_id and staging_id = h.staging_id and merchant = h.merchant
-        offset 0
-    ) s
+-- The pairs of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
+-- customers to rank for PatId1, those with enough transactions for PatId2, and all of a merchant that may become one for PatId3. The
+-- bounds of the last: every new woman and no new man, and the reverse.
+create view ledger.touched_pair as
+with pair as not materialized (
+    select s.batch_id, s.staging_id, s.merchant, s.customer, b.state_feed_id,
+           case b.weight_scope when 'customer' then '' else s.merchant end as weight_merchant,
+           p.customer is null as is_new, p.weight,
+           coalesce(p.transactions, 0) as transactions, coalesce(p.amount, 0) as amount,
+           coalesce(p.seen_female, false) as seen_female, coalesce(p.seen_male, false) as seen_male,
+           coalesce(p.transactions, 0) + s.transactions >= b.child_min_transactions as is_frequent,
+           coalesce(m.transactions, 0) + sum(s.transactions) over merchants > b.upgrade_min_transactions as is_ranked,
+           coalesce(m.female, 0) + count(*) filter (where s.seen_female and p.seen_female is not true) over merchants
+               > b.dei_min_female
+           and coalesce(m.male, 0) + 2 * count(*) filter (where s.seen_male and p.seen_male is not true) over merchants
+               > coalesce(m.female, 0) as is_balanced
+    from ledger.staged_pair s
+    join ledger.batch_rules b on b.batch_id = s.batch_id
     left join lateral (
-        select true as known from ledger.pair_total
-        where feed_id = h.state_feed_id and merchant = h.merchant and customer = s.customer
+        select * from ledger.pair_total
+        where feed_id = b.state_feed_id and merchant = s.merchant and customer = s.customer
         limit 1
     ) p on true
-    where p.known is null
+    left join lateral (
+        select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
+    ) m on true
+    window merchants as (partition by s.batch_id, s.staging_id, s.merchant)
 )
-select s.batch_id, s.staging_id, s.merchant, s.customer, s.transactions, w.weight
-from seen s
-cross join lateral (
+select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
+       coalesce(p.weight, w.weight) as weight
+from pair p
+left join lateral (
     select weight from ledger.weight
-    where feed_id = s.state_feed_id and merchant = s.weight_merchant and customer = s.customer
+    where p.is_ranked and p.is_new and feed_id = p.state_feed_id and merchant = p.weight_merchant and customer = p.customer
     union all
     select weight from ledger.staged_weight
-    where batch_id = s.batch_id and staging_id = s.staging_id and merchant = s.weight_merchant and customer = s.customer
+    where p.is_ranked and p.is_new and batch_id = p.batch_id and staging_id = p.staging_id
+      and merchant = p.weight_merchant and customer = p.customer
     limit 1
-) w;
+) w on true
+where p.is_ranked and coalesce(p.weight, w.weight) is not null
+   or p.is_frequent and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = p.merchant and d.customer = p.customer
+         and d.withdrawn_by is null
+   )
+   or p.is_balanced and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = p.merchant and d.customer = ''
+         and d.withdrawn_by is null
+   );
+
+-- The merchants whose customers PatId1 ranks, with how many of them have a weight: before the batch, and new in it. At every boundary
+-- of the batch the last place that qualifies is between first_place and last_place.
+create view ledger.upgrade_merchant as
+with merchant as not materialized (
+    select t.batch_id, t.staging_id, t.merchant, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
+           (select coalesce(sum(customers), 0)::bigint from ledger.ranked_total
+            where feed_id = b.state_feed_id and merchant = t.merchant) as customers
+    from ledger.touched_merchant t
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    where t.ranked
+)
+select m.batch_id, m.staging_id, m.merchant, m.ranked_before, m.state_feed_id, m.weight_merchant, m.customers,
+       n.customers as new_customers,
+       case when m.customers > 0 then m.percent * (m.customers - 1) / 100 + 1 else 0 end as first_place,
+       m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place
+from merchant m
+cross join lateral (
+    select count(*) as customers
+    from (select customer from ledger.staged_pair
+          where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
+    where not exists (
+        select from ledger.pair_total where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
+    ) and (exists (
+        select from ledger.weight
+        where feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
+    ) or exists (
+        select from ledger.staged_weight
+        where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.weight_merchant and customer = s.customer
+    ))
+) n
+where m.customers + n.customers > 0;
+
+-- The weights among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those that
+-- new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
+create view ledger.upgrade_weight as
+select u.batch_id, u.staging_id, u.merchant, u.customers, 0 as chunk, p.weight,
+       greatest(1, u.first_place - u.new_customers) - 1 + row_number() over (
+           partition by u.batch_id, u.staging_id, u.merchant order by p.weight
+       ) as place
+from ledger.upgrade_merchant u
+cross join lateral (
+    select weight from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
+    order by weight
+    offset greatest(1, u.first_place - u.new_customers) - 1
+    limit u.last_place - greatest(1, u.first_place - u.new_customers) + 1
+) p
+union all
+select u.batch_id, u.staging_id, u.merchant, u.customers, s.first_chunk, w.weight, null
+from ledger.upgrade_merchant u
+cross join lateral (
+    select customer, first_chunk from ledger.staged_pair
+    where u.new_customers > 0 and batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.merchant
+    offset 0
+) s
+left join lateral (
+    select true as known from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and customer = s.customer
+    limit 1
+) p on true
+cross join lateral (
+    select weight from ledger.weight
+    where feed_id = u.state_feed_id and merchant = u.weight_merchant and customer = s.customer
+    union all
+    select weight from ledger.staged_weight
+    where batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.weight_merchant and customer = s.customer
+    limit 1
+) w
+where p.known is null;
+
+-- How many of those merchants' customers have how many transactions before the batch.
+create view ledger.upgrade_total as
+select u.batch_id, u.staging_id, u.merchant, r.transactions, r.customers
+from ledger.upgrade_merchant u
+join ledger.ranked_total r on r.feed_id = u.state_feed_id and r.merchant = u.merchant;
+
+-- The customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come, the places
+-- that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit goes below those of last_place before the batch.
+create view ledger.upgrade_idle as
+select u.batch_id, u.staging_id, u.merchant, p.customer, p.transactions, p.weight
+from ledger.upgrade_merchant u
+cross join lateral (
+    select coalesce(max(transactions), 0) as least from (
+        select transactions, sum(customers) over (order by transactions desc) as place
+        from ledger.ranked_total where feed_id = u.state_feed_id and merchant = u.merchant
+    ) t where place >= u.last_place
+) t
+left join lateral (
+    select weight as most from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
+    order by weight offset u.last_place - 1 limit 1
+) w on true
+cross join lateral (
+    select customer, transactions, weight from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant
+      and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= t.least
+    offset 0
+) p
+where (u.new_customers > 0 or not u.ranked_before) and not exists (
+    select from ledger.staged_pair s
+    where s.batch_id = u.batch_id and s.staging_id = u.staging_id and s.merchant = u.merchant and s.customer = p.customer
+) and not exists (
+    select from ledger.detection d
+    where d.feed_id = u.state_feed_id and d.pattern_id = 'PatId1' and d.merchant = u.merchant and d.customer = p.customer
+      and d.withdrawn_by is null
+);
 
 -- The open batches whose job has finished, each with the one staging to take: the first complete one.
 create or replace view ledger.staged as

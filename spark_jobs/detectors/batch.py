@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+
+from detectors.places import KnownWeight
 
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
@@ -20,43 +23,91 @@ Arguments = Mapping[str, Callable[[str], Any]]
 class Batch:
     """The DataFrames that detectors work on; ``customer`` and ``merchant`` are text throughout.
 
+    What is read of the state is what its name in ``include/sql/views.sql`` says.
+
     Attributes
     ----------
+    first_chunk, last_chunk
+        The batch's chunks, both included.
     increments
-        What each chunk adds to a pair: ``merchant, customer, chunk, transactions, amount, seen_female, seen_male``.
-    pairs
-        State of the pairs that the batch touches: ``merchant, customer, transactions, amount, seen_female, seen_male``.
-        A pair that is new has no row.
+        What each chunk adds to a pair: ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``.
     merchants
-        State of every merchant that the batch touches, zeros for a new one: ``merchant, transactions, female, male``.
-    weighted_customers
-        All customers with a weight, seen before or within the batch, of the merchants that are over the threshold of
-        PatId1 at the batch's end (others do no harm): ``merchant, customer, transactions, weight``; ``transactions`` is
-        their number before the batch.
+        ``touched_merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
+    pairs
+        ``touched_pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
+        seen_female, seen_male, weight``; zeros for a new one.
+    totals
+        ``upgrade_total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks.
+    idle
+        ``upgrade_idle``: ``merchant, customer, transactions, weight`` of their customers that the batch does not touch, but for
+        whom PatId1 may come to hold.
+    weights
+        ``upgrade_weight``: the weights that decide which ones are low; empty when there is no merchant to rank.
     """
 
+    first_chunk: int
+    last_chunk: int
     increments: DataFrame
-    pairs: DataFrame
     merchants: DataFrame
-    weighted_customers: DataFrame
+    pairs: DataFrame
+    totals: DataFrame
+    idle: DataFrame
+    weights: Sequence[KnownWeight]
 
-    def at_end(self, last_chunk: int) -> Batch:
+    @cached_property
+    def running(self) -> DataFrame:
+        """The pairs' totals at each chunk that adds to them.
+
+        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, weight``: ``added`` is of the chunk,
+        ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does. Pairs that no rule may come to hold for are
+        there with what the chunk adds alone, for counting: their other columns are null.
+        """
+        before = self.pairs.select(
+            "merchant",
+            "customer",
+            F.col("transactions").alias("transactions_before"),
+            (F.col("amount") * 100).cast("long").alias("cents_before"),
+            F.col("seen_female").alias("female_before"),
+            F.col("seen_male").alias("male_before"),
+            "weight",
+        )
+        # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
+        so_far = Window.partitionBy("customer", "merchant").orderBy("chunk").rowsBetween(Window.unboundedPreceding, 0)
+        running = self.increments.join(before, ["customer", "merchant"], "left").select(
+            "merchant",
+            "customer",
+            "chunk",
+            F.col("transactions").alias("added"),
+            (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
+            (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
+            F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
+            F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
+            "weight",
+        )
+        # Each detector needs other rows and columns. Left alone, Spark would drop the rest separately for each, see different
+        # plans, and do all of this once per use. It drops nothing before metrics, and these need every column: so all plans are
+        # alike up to here, and share the exchange. Partitioned as before, but named the other way round, or it would be left out.
+        every_column = [F.max(name) for name in running.columns if name not in ("merchant", "customer")]
+        return running.repartition("merchant", "customer").observe("running", *every_column)
+
+    @cached_property
+    def merchant_increments(self) -> DataFrame:
+        """How many transactions each chunk adds to a merchant: ``merchant, chunk, transactions``."""
+        return self.running.groupBy("merchant", "chunk").agg(F.sum("added").alias("transactions"))
+
+    def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
-        keys = [F.col("merchant"), F.col("customer"), F.lit(last_chunk).alias("chunk")]
+        keys = [F.col("merchant"), F.col("customer"), F.lit(self.last_chunk).alias("chunk")]
         increments = self.increments.groupBy(*keys).agg(
             F.sum("transactions").alias("transactions"),
-            F.sum("amount").cast("decimal(24,2)").alias("amount"),
+            F.sum("cents").alias("cents"),
             F.bool_or("seen_female").alias("seen_female"),
             F.bool_or("seen_male").alias("seen_male"),
         )
-        return replace(self, increments=increments)
-
-
-def at_boundary_before(state: DataFrame) -> DataFrame:
-    """Put state rows at the boundary before the batch, so that running totals begin with them."""
-    return state.withColumn("chunk", F.lit(BEFORE))
+        weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
+        return replace(self, first_chunk=self.last_chunk, increments=increments, weights=weights)
 
 
 def first_boundary(holds: DataFrame, *keys: str) -> DataFrame:
     """Give the first chunk of the batch for each key, from the boundaries at which its rule holds."""
-    return holds.where(F.col("chunk") > BEFORE).groupBy(*keys).agg(F.min("chunk").alias("chunk"))
+    return holds.groupBy(*keys).agg(F.min("chunk").alias("chunk"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from detectors.batch import Arguments, Batch, at_boundary_before, first_boundary
+from detectors.batch import Arguments, Batch, first_boundary
 
 PATTERN_ID = "PatId2"
 ACTION_TYPE = "CHILD"
@@ -31,25 +31,10 @@ def detect(batch: Batch, *, child_min_transactions: int, child_max_average: Deci
     DataFrame
         ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
     """
-    # Whole cents: sums of decimals this wide take Spark several times as long.
-    columns = ["merchant", "customer", "chunk", "transactions", (F.col("amount") * 100).cast("long").alias("cents")]
-    so_far = Window.partitionBy("merchant", "customer").orderBy("chunk")
-    totals = (
-        at_boundary_before(batch.pairs)
-        .select(columns)
-        .unionByName(batch.increments.select(columns))
-        .select(
-            "merchant",
-            "customer",
-            "chunk",
-            F.sum("transactions").over(so_far).alias("transactions"),
-            F.sum("cents").over(so_far).alias("cents"),
-        )
-        .where(F.col("transactions") >= child_min_transactions)
-    )
+    frequent = batch.running.where(F.col("transactions") >= child_min_transactions)
     # Multiplied, not divided: a quotient would have to be rounded. These widths keep it exact: Spark cuts at 38 digits.
     limit = _in_cents(child_max_average) * F.col("transactions").cast("decimal(12,0)")
-    return first_boundary(totals.where(F.col("cents").cast("decimal(20,0)") < limit), "merchant", "customer")
+    return first_boundary(frequent.where(F.col("cents").cast("decimal(20,0)") < limit), "merchant", "customer")
 
 
 def _in_cents(average: Decimal) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from detectors.batch import BEFORE, Arguments, Batch, at_boundary_before, first_boundary
+from detectors.batch import BEFORE, Arguments, Batch, first_boundary
 
 PATTERN_ID = "PatId3"
 ACTION_TYPE = "DEI-NEEDED"
@@ -34,8 +34,7 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
     """
     so_far = Window.partitionBy("merchant").orderBy("chunk")
     counts = (
-        at_boundary_before(batch.merchants)
-        .select("merchant", "chunk", "female", "male")
+        batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "female", "male")
         .unionByName(_changes(batch))
         .select(
             "merchant",
@@ -44,21 +43,23 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
             F.sum("male").over(so_far).alias("male"),
         )
     )
-    holds = counts.where((F.col("female") > dei_min_female) & (F.col("female") < F.col("male")))
+    in_batch = counts.where(F.col("chunk") > BEFORE)
+    holds = in_batch.where((F.col("female") > dei_min_female) & (F.col("female") < F.col("male")))
     return first_boundary(holds, "merchant").withColumn("customer", F.lit(""))
 
 
 def _changes(batch: Batch) -> DataFrame:
-    """Give by how much each chunk changes a merchant's numbers of female and male customers."""
-    columns = ["merchant", "customer", "chunk", "seen_female", "seen_male"]
+    """Give by how much each chunk changes a merchant's numbers of female and male customers.
+
+    Of a merchant for which the rule cannot come to hold in the batch, not all pairs are there: its numbers are then not right,
+    but lie within the same bounds.
+    """
     first_seen = (
-        at_boundary_before(batch.pairs)
-        .select(columns)
-        .unionByName(batch.increments.select(columns))
+        batch.running.where(F.col("transactions").isNotNull())
         .groupBy("merchant", "customer")
         .agg(
-            F.coalesce(F.min(F.when(F.col("seen_female"), F.col("chunk"))), F.lit(_NEVER)).alias("as_female"),
-            F.coalesce(F.min(F.when(F.col("seen_male"), F.col("chunk"))), F.lit(_NEVER)).alias("as_male"),
+            F.coalesce(F.min("as_female"), F.lit(_NEVER)).alias("as_female"),
+            F.coalesce(F.min("as_male"), F.lit(_NEVER)).alias("as_male"),
         )
     )
     # A customer counts from the chunk on that shows the first gender, up to the one that shows the other.

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from detectors.errors import InputError
 from detectors.staging import Staging, observed
-from detectors.transactions import CSV_OPTIONS
+from detectors.transactions import CSV_OPTIONS, clean
 
 _NEEDED = ("Source", "Target", "Weight", "typeTrans")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
@@ -49,7 +49,7 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
     # By position: names from a file may hold any character.
     rows = rows.toDF(*(f"c{position}" for position in range(len(header))))
     customer, merchant, weight, kind = (
-        F.coalesce(F.btrim(f"c{header.index(name)}", F.lit(" '\r")), F.lit("")) for name in _NEEDED
+        F.coalesce(clean(F.col(f"c{header.index(name)}"), " '\r"), F.lit("")) for name in _NEEDED
     )
     # A blank line that ends in CR LF comes as a row of one empty field.
     return rows.where((customer != "") | (merchant != "") | (weight != "") | (kind != "")).select(

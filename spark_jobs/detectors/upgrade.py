@@ -1,15 +1,24 @@
-"""PatId1, UPGRADE: among a big merchant's customers, one of the most active and of the least important."""
+"""PatId1, UPGRADE: among a big merchant's customers, one of the most active and of the least important.
+
+No customer is ranked. The limit by weight follows from the weights of new customers (``detectors.places``); the limit by
+transactions from how many customers have how many transactions, a few hundred numbers that each chunk changes a little. Then a
+customer is compared with the two limits, at its own chunks and at those where a limit has become easier to meet.
+"""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from detectors.batch import BEFORE, Arguments, Batch, at_boundary_before, first_boundary
+from detectors import places
+from detectors.batch import BEFORE, Arguments, Batch, first_boundary
 
 PATTERN_ID = "PatId1"
 ACTION_TYPE = "UPGRADE"
 ARGUMENTS: Arguments = {"upgrade_percent": int, "upgrade_min_transactions": int}
+
+_WEIGHT = "decimal(38,12)"
+_NEVER = 2**31 - 1
 
 
 def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int) -> DataFrame:
@@ -29,67 +38,98 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     DataFrame
         ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
     """
-    totals = _totals_at(_boundaries(batch, upgrade_min_transactions), batch)
-    limits = F.broadcast(_limits(totals, upgrade_percent))
-    holds = totals.join(limits, ["merchant", "chunk"]).where(
-        (F.col("transactions") >= F.col("least_transactions")) & (F.col("weight") <= F.col("most_weight"))
+    spark = batch.increments.sparkSession
+    by_weight = list(places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk))
+    if not by_weight:
+        return spark.createDataFrame([], "merchant string, customer string, chunk int")
+    schema = f"merchant string, chunk int, place long, most_weight {_WEIGHT}"
+    limits = _limits(batch, spark.createDataFrame(by_weight, schema), _over(batch, upgrade_min_transactions))
+    holds = (
+        _totals(batch, _most_weight(spark, by_weight))
+        .join(F.broadcast(limits), "merchant")
+        .where(
+            (F.col("chunk") >= F.col("since"))
+            & ((F.col("chunk") == F.col("since")) | F.col("is_easier"))
+            & (F.col("transactions") >= F.col("least_transactions"))
+            & (F.col("weight") <= F.col("most_weight"))
+        )
     )
     return first_boundary(holds, "merchant", "customer")
 
 
-def _limits(totals: DataFrame, percent: int) -> DataFrame:
-    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight``.
+def _limits(batch: Batch, by_weight: DataFrame, over: DataFrame) -> DataFrame:
+    """Give what a customer needs at the boundaries that count: ``merchant, chunk, least_transactions, most_weight, is_easier``.
 
-    Of n customers, those qualify whose rank fulfils ``100 * (rank - 1) <= percent * (n - 1)``: that is, at most
-    ``percent * (n - 1) // 100`` customers stand before them. Whole numbers: the same set as quantiles with linear interpolation,
-    without their rounding. So the next one in order is the last whose value qualifies, and all that tie with it.
+    It is easier than at the boundary before, or that one is in another batch or does not count.
     """
-    before = percent * (F.size("by_transactions") - 1)
-    last = ((before - before % 100) / 100).cast("int") + 1
+    # A customer leaves the number of transactions that it had, and comes to another.
+    moves = F.array(
+        F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
+        F.struct("transactions", F.lit(1).cast("long").alias("customers")),
+    )
+    changes = (
+        batch.running.where(F.col("weight").isNotNull())
+        .select("merchant", F.col("chunk").alias("changed_at"), F.inline(moves))
+        .where(F.col("transactions") > 0)
+        .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
+        .groupBy("merchant", "transactions", "changed_at")
+        .agg(F.sum("customers").alias("customers"))
+    )
+    so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
+    from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
+    before = Window.partitionBy("merchant").orderBy("chunk")
+    is_easier = (F.col("least_transactions") < F.lag("least_transactions").over(before)) | (
+        F.col("most_weight") > F.lag("most_weight").over(before)
+    )
     return (
-        totals.groupBy("merchant", "chunk")
-        .agg(
-            F.sort_array(F.collect_list("transactions"), asc=False).alias("by_transactions"),
-            F.sort_array(F.collect_list("weight")).alias("by_weight"),
-        )
-        .select(
-            "merchant",
-            "chunk",
-            F.element_at("by_transactions", last).alias("least_transactions"),
-            F.element_at("by_weight", last).alias("most_weight"),
-        )
+        changes.withColumn("customers", F.sum("customers").over(so_far))
+        .withColumn("changed_again_at", F.lead("changed_at", 1, _NEVER).over(so_far))
+        .join(F.broadcast(by_weight), "merchant")
+        .where((F.col("chunk") >= F.col("changed_at")) & (F.col("chunk") < F.col("changed_again_at")))
+        .withColumn("customers", F.sum("customers").over(from_top))
+        .where(F.col("customers") >= F.col("place"))
+        .groupBy("merchant", "chunk")
+        .agg(F.max("transactions").alias("least_transactions"), F.first("most_weight").alias("most_weight"))
+        .join(F.broadcast(over), ["merchant", "chunk"])
+        .withColumn("is_easier", F.coalesce(is_easier, F.lit(True)))
     )
 
 
-def _boundaries(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
-    """Give where customers must be ranked: chunks that touch a merchant over the threshold; and the boundary before.
+def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
+    """Give the chunks that touch a merchant and leave it with more transactions than the threshold: ``merchant, chunk``.
 
-    A chunk that does not touch the merchant changes neither its numbers nor its ranks.
+    A chunk that does not touch the merchant changes neither its numbers nor its limits.
     """
     so_far = Window.partitionBy("merchant").orderBy("chunk")
-    added = batch.increments.groupBy("merchant", "chunk").agg(F.sum("transactions").alias("transactions"))
     return (
-        at_boundary_before(batch.merchants)
-        .select("merchant", "chunk", "transactions")
-        .unionByName(added)
+        batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
+        .unionByName(batch.merchant_increments)
         .select("merchant", "chunk", F.sum("transactions").over(so_far).alias("transactions"))
-        .where((F.col("chunk") == BEFORE) | (F.col("transactions") > upgrade_min_transactions))
+        .where((F.col("chunk") > BEFORE) & (F.col("transactions") > upgrade_min_transactions))
         .select("merchant", "chunk")
     )
 
 
-def _totals_at(boundaries: DataFrame, batch: Batch) -> DataFrame:
-    """Give weight and transactions so far of each customer seen so far, at each boundary."""
-    columns = ["merchant", "customer", "chunk", "weight", "transactions"]
-    at_boundaries = batch.weighted_customers.join(F.broadcast(boundaries), "merchant").withColumn(
-        "transactions", F.when(F.col("chunk") == BEFORE, F.col("transactions")).otherwise(0)
-    )
-    increments = batch.increments.withColumn("weight", F.lit(None).cast("decimal(38,12)"))
-    # The default frame ends with all rows of the same chunk: a boundary's own row and the increment there, if any.
-    so_far = Window.partitionBy("merchant", "customer").orderBy("chunk")
+def _totals(batch: Batch, most_weight: DataFrame) -> DataFrame:
+    """Give the customers' totals with the chunk since which they hold: ``merchant, customer, since, transactions, weight``.
+
+    Not those whose weight is too high at every boundary.
+    """
+    columns = ["merchant", "customer", "since", "transactions", "weight"]
+    before = batch.pairs.where(F.col("transactions") > 0).unionByName(batch.idle, allowMissingColumns=True)
     return (
-        at_boundaries.select(columns)
-        .unionByName(increments.select(columns))
-        .withColumn("transactions", F.sum("transactions").over(so_far))
-        .where(F.col("weight").isNotNull() & (F.col("chunk") > BEFORE) & (F.col("transactions") > 0))
+        before.withColumn("since", F.lit(BEFORE))
+        .select(columns)
+        .unionByName(batch.running.withColumn("since", F.col("chunk")).select(columns))
+        .join(F.broadcast(most_weight), "merchant")
+        .where(F.col("weight") <= F.col("ever_most_weight"))
+        .select(columns)
     )
+
+
+def _most_weight(spark: SparkSession, by_weight: list[places.Limit]) -> DataFrame:
+    most: dict[str, places.Limit] = {}
+    for limit in by_weight:
+        most[limit.merchant] = max(limit, most.get(limit.merchant, limit), key=lambda each: each.most_weight)
+    rows = [(merchant, limit.most_weight) for merchant, limit in most.items()]
+    return spark.createDataFrame(rows, f"merchant string, ever_most_weight {_WEIGHT}")

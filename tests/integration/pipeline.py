@@ -67,7 +67,8 @@ class Pipeline:
         """Give every row of the feed's state."""
         tables = {
             "merchant_total": "merchant, transactions, female, male",
-            "pair_total": "merchant, customer, transactions, amount, seen_female, seen_male",
+            "pair_total": "merchant, customer, transactions, amount, seen_female, seen_male, weight",
+            "ranked_total": "merchant, transactions, customers",
             "weight": "merchant, customer, weight",
         }
         return {

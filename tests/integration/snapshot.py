@@ -33,7 +33,8 @@ PARTS = {
     "batches": "select first_chunk, last_chunk, applied_at is not null, last_error from ledger.batch "
     "where feed_id = %s order by first_chunk",
     "merchants": "select merchant, transactions, female, male from ledger.merchant_total where feed_id = %s order by merchant",
-    "pairs": "select merchant, customer, transactions, amount, seen_female, seen_male from ledger.pair_total "
+    "ranks": "select merchant, transactions, customers from ledger.ranked_total where feed_id = %s order by 1, 2",
+    "pairs": "select merchant, customer, transactions, amount, seen_female, seen_male, weight from ledger.pair_total "
     "where feed_id = %s order by merchant, customer",
     "weights": "select merchant, customer, weight from ledger.weight where feed_id = %s order by merchant, customer",
     "detections": "select ordinal, chunk, pattern_id, action_type, customer, merchant from ledger.detection "

@@ -44,6 +44,7 @@ class LandedFeed:
                 "insert into ledger.pair_total values (%s, %s, %s, %s, %s, %s, %s)",
                 [(self.feed_id, *key, *total) for key, total in state.pairs.items()],
             )
+        self.connection.execute("select ledger.rank_feed(%s)", (self.feed_id,))
         return self.one(
             "insert into ledger.batch (feed_id, first_chunk, last_chunk) values (%s, %s, %s) returning batch_id",
             self.feed_id, first, last,

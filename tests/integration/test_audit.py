@@ -137,8 +137,27 @@ def test_what_the_pipeline_made_is_found_to_be_right(audited: Audited, pipeline:
         ),
         ("update ledger.detection set chunk = 3 where ordinal = 1", "one difference: .* at chunk 3, recomputed: .* at chunk 1"),
         ("update ledger.weight set weight = weight + 0.5", r"differences: weight 'M\d+'"),
+        (
+            "update ledger.ranked_total set customers = customers + 1 where (merchant, transactions) in "
+            "(select merchant, transactions from ledger.ranked_total order by 1, 2 limit 1)",
+            r"one difference: customers with \d+ transactions 'M\d+': the ledger has \d+, recomputed: \d+",
+        ),
+        (
+            "update ledger.pair_total set weight = weight + 1 where (merchant, customer) in "
+            "(select merchant, customer from ledger.pair_total where weight is not null order by 1, 2 limit 1)",
+            r"one difference: weight kept with a customer of merchant 'M\d+', 'C\d+': the ledger has",
+        ),
     ],
-    ids=["a cent", "a gender count", "a missing detection", "a duplicated detection", "another chunk", "weights"],
+    ids=[
+        "a cent",
+        "a gender count",
+        "a missing detection",
+        "a duplicated detection",
+        "another chunk",
+        "weights",
+        "a place",
+        "a weight kept twice",
+    ],
 )
 def test_a_ledger_that_was_tampered_with(audited: Audited, pipeline: Pipeline, tampering: str, message: str) -> None:
     pipeline.connection.execute(tampering)

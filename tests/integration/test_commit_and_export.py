@@ -110,6 +110,45 @@ def test_commit_adds_to_the_state_once(connection: Connection, ledger: Ledger, l
     assert staged_rows(connection) == 0
 
 
+def test_commit_keeps_how_many_customers_have_how_many_transactions(connection: Connection, ledger: Ledger, landed: str) -> None:
+    pairs = [("C1", 2), ("C2", 2), ("C3", 5), ("C9", 1)]  # C9 has no weight
+    for last in (1, 2):
+        batch = open_batch(ledger, landed, None, last)
+        assert batch is not None
+        key = (batch["batch_id"], "s1")
+        stage(connection, batch)
+        connection.execute("delete from ledger.staged_pair")
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ledger.staged_pair values (%s, %s, 'M1', %s, %s, 1, true, false, 1)",
+                [(*key, customer, count) for customer, count in pairs[last - 1 :]],
+            )
+            if last == 1:
+                weights = [(*key, f"C{n}", n) for n in (1, 2, 3, 4)]
+                cursor.executemany("insert into ledger.staged_weight values (%s, %s, 'M1', %s, %s)", weights)
+        commit(batch["batch_id"])
+        commit(batch["batch_id"])
+    ranked = connection.execute("select merchant, transactions, customers from ledger.ranked_total order by 2").fetchall()
+    assert ranked == [("M1", 2, 1), ("M1", 4, 1), ("M1", 10, 1)]
+    assert connection.execute("select customer, weight from ledger.pair_total order by 1").fetchall() == [
+        ("C1", 1), ("C2", 2), ("C3", 3), ("C9", None),
+    ]  # fmt: skip
+
+
+def test_a_feed_begun_before_its_totals_were_ranked(connection: Connection, ledger: Ledger, landed: str) -> None:
+    connection.execute("update ledger.feed set weights_ready = true")
+    connection.execute(
+        "insert into ledger.pair_total select feed_id, 'M1', 'C' || n, 1 + n / 3, 1, true, false from ledger.feed, "
+        "generate_series(1, 3) n"
+    )
+    connection.execute("insert into ledger.weight select feed_id, 'M1', 'C' || n, n from ledger.feed, generate_series(2, 4) n")
+    connection.execute("delete from ledger.applied_schema")
+    ledger.apply_schema()
+    ranked = connection.execute("select merchant, transactions, customers from ledger.ranked_total order by 2").fetchall()
+    assert ranked == [("M1", 1, 1), ("M1", 2, 1)]
+    assert one(connection, "select weight from ledger.pair_total where customer = 'C3'") == 3
+
+
 def test_a_gender_conflict_takes_the_customer_out_of_both_counts(connection: Connection, ledger: Ledger, landed: str) -> None:
     for last, (female, male) in enumerate([(True, False), (False, True)], start=1):
         batch = open_batch(ledger, landed, None, last)

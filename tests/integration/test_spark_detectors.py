@@ -7,6 +7,7 @@ merchants of its own.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from detectors import DETECTORS, detect_all
-from detectors.batch import Batch
+from detectors.batch import BEFORE, Batch
 from detectors.child import detect as detect_children
+from detectors.places import KnownWeight
 from detectors.transactions import increments
 from local.config import Addresses
 from tests import reference
@@ -28,9 +30,11 @@ from tests.integration.spark_feed import twelve_places
 
 SCHEMAS = {
     "transactions": "chunk int, customer string, merchant string, gender string, amount decimal(15,2)",
-    "pairs": "merchant string, customer string, transactions long, amount decimal(24,2), seen_female boolean, seen_male boolean",
+    "pairs": "merchant string, customer string, transactions long, amount decimal(24,2), seen_female boolean, "
+    "seen_male boolean, weight decimal(38,12)",
     "merchants": "merchant string, transactions long, female long, male long",
-    "weighted_customers": "merchant string, customer string, transactions long, weight decimal(38,12)",
+    "totals": "merchant string, transactions long, customers long",
+    "idle": "merchant string, customer string, transactions long, weight decimal(38,12)",
 }
 """What the batch's chunks give, and as what JDBC reads the views."""
 
@@ -48,6 +52,7 @@ class Tables:
 
     rules: Mapping[str, Any]
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
+    weights: list[KnownWeight] = field(default_factory=list)
 
     def add(self, case: str, rows: list[Row], importance: list[Row], first: int, last: int) -> None:
         """Add the batch of chunks ``first`` to ``last`` of a feed; its merchants are called ``case/...``."""
@@ -60,25 +65,32 @@ class Tables:
         weights = reference.read_importance([IMPORTANCE_HEADER, *importance])
         for chunk, customer, merchant, gender, amount in cleaned:
             self.rows["transactions"].append((chunk, customer, f"{case}/{merchant}", gender.upper(), Decimal(amount)))
-        for (merchant, customer), total in before.pairs.items():
-            if (merchant, customer) in touched:
-                self.rows["pairs"].append((f"{case}/{merchant}", customer, *total))
+        for merchant, customer in touched:
+            total = before.pairs.get((merchant, customer), (0, Decimal(0), False, False))
+            weight = weights.get((merchant, customer))
+            self.rows["pairs"].append((f"{case}/{merchant}", customer, *total, None if weight is None else twelve_places(weight)))
         for merchant in merchants:
             total_before = before.merchants.get(merchant, (0, 0, 0))
             self.rows["merchants"].append((f"{case}/{merchant}", *total_before))
-        for merchant, customer in touched | set(before.pairs):
-            if merchant in merchants and (merchant, customer) in weights:
-                count = before.pairs[merchant, customer].transactions if (merchant, customer) in before.pairs else 0
-                weight = twelve_places(weights[merchant, customer])
-                self.rows["weighted_customers"].append((f"{case}/{merchant}", customer, count, weight))
+            known = {who: twelve_places(weight) for (where, who), weight in weights.items() if where == merchant}
+            seen = {who: total.transactions for (where, who), total in before.pairs.items() if where == merchant and who in known}
+            self.rows["totals"] += [(f"{case}/{merchant}", count, n) for count, n in Counter(seen.values()).items()]
+            self.rows["idle"] += [
+                (f"{case}/{merchant}", who, count, known[who]) for who, count in seen.items() if (merchant, who) not in touched
+            ]
+            new = {who: chunk for chunk, who, where, *_ in reversed(cleaned) if where == merchant and who in known.keys() - seen}
+            places = enumerate(sorted(known[who] for who in seen), start=1)
+            self.weights += [KnownWeight(f"{case}/{merchant}", len(seen), BEFORE, weight, place) for place, weight in places]
+            self.weights += [KnownWeight(f"{case}/{merchant}", len(seen), chunk, known[who], None) for who, chunk in new.items()]
 
     def batch(self, spark: SparkSession) -> Batch:
         """Give all batches as one."""
         frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
-        return Batch(increments(frames.pop("transactions")), **frames)
+        return Batch(1, _CHUNKS, increments(frames.pop("transactions")), weights=self.weights, **frames)
 
 
 COLUMNS = ("customer", "merchant", "gender", "amount")
+_CHUNKS = 60  # a feed has at most so many rows
 
 
 def random_feed(seed: int) -> tuple[list[Row], list[Row]]:

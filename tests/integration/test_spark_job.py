@@ -237,7 +237,7 @@ def test_ledger_away_ends_with_the_reason(feed: LandedFeed, monkeypatch: pytest.
 def test_filters_reach_postgresql(feed: LandedFeed, spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
     staging = Staging(spark, jdbc_options(), 7, "x'y")
     assert staging.read("touched_pair").collect() == []
-    for view in ("touched_pair", "touched_merchant", "upgrade_pair"):
+    for view in ("touched_pair", "touched_merchant", "upgrade_weight", "upgrade_total", "upgrade_idle"):
         staging.read(view).explain()
         pushed = capsys.readouterr().out.partition("PushedFilters: ")[2]
         assert "*EqualTo(batch_id,7)" in pushed

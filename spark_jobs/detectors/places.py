@@ -1,0 +1,97 @@
+"""Which places of a merchant's customers qualify for PatId1, and how low a weight must be for that, at each boundary of a batch.
+
+Of n customers, those qualify whose rank fulfils ``100 * (rank - 1) <= percent * (n - 1)``: that is, at most
+``percent * (n - 1) // 100`` customers stand before them. Whole numbers: the same set as quantiles with linear interpolation,
+without their rounding. So the next one in order is the last whose value qualifies, and all that tie with it.
+
+A weight does not change, so new customers alone decide: this needs no row of the batch, and no old customer but those around the
+last place.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class KnownWeight(NamedTuple):
+    """A row of ``upgrade_weight``.
+
+    Attributes
+    ----------
+    merchant
+        The merchant.
+    customers
+        How many of its customers had a weight before the batch.
+    chunk
+        The first chunk of a new customer; 0: it was seen before the batch.
+    weight
+        Its weight.
+    place
+        Its place by weight before the batch, counted from 1; ``None`` for a new one.
+    """
+
+    merchant: str
+    customers: int
+    chunk: int
+    weight: Decimal
+    place: int | None
+
+
+class Limit(NamedTuple):
+    """What qualifies at a boundary: the ``place``-th by transactions and all before it, weights of at most ``most_weight``."""
+
+    merchant: str
+    chunk: int
+    place: int
+    most_weight: Decimal
+
+
+def last_place(customers: int, percent: int) -> int:
+    """Give the last place that qualifies among so many customers; there is at least one."""
+    return percent * (customers - 1) // 100 + 1
+
+
+def limits(weights: Iterable[KnownWeight], percent: int, first_chunk: int, last_chunk: int) -> Iterator[Limit]:
+    """Give the limits of every merchant at every boundary of the batch at which it has a customer with a weight.
+
+    Parameters
+    ----------
+    weights
+        Of customers seen before, those that the last place may come to; all new ones.
+    percent
+        The setting ``upgrade_percent``.
+    first_chunk, last_chunk
+        The batch's chunks, both included.
+    """
+    merchants: dict[str, list[KnownWeight]] = defaultdict(list)
+    for known in weights:
+        merchants[known.merchant].append(known)
+    for merchant, rows in merchants.items():
+        yield from _limits_of(merchant, rows, percent, range(first_chunk, last_chunk + 1))
+
+
+def _limits_of(merchant: str, rows: list[KnownWeight], percent: int, chunks: range) -> Iterator[Limit]:
+    new: dict[int, list[Decimal]] = defaultdict(list)
+    for known in rows:
+        if known.place is None:
+            new[known.chunk].append(known.weight)
+    before = sorted((known.place, known.weight) for known in rows if known.place is not None)
+    below = before[0][0] - 1 if before else 0
+    # The last place never goes back: two heaps, of the weights up to it (the largest on top) and of those behind it.
+    low: list[Decimal] = []
+    high = [weight for _, weight in before]
+    customers = rows[0].customers
+    for chunk in chunks:
+        for weight in new[chunk]:
+            heapq.heappush(high, -heapq.heappushpop(low, -weight))
+        customers += len(new[chunk])
+        if customers == 0:
+            continue
+        place = last_place(customers, percent)
+        while below + len(low) < place:
+            heapq.heappush(low, -heapq.heappop(high))
+        yield Limit(merchant, chunk, place, -low[0])

@@ -1,0 +1,52 @@
+"""The limits of PatId1 by weight, against ranks worked out one by one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.places import KnownWeight, Limit, last_place, limits
+
+CHUNKS = 4
+customers = st.lists(st.tuples(st.integers(0, CHUNKS), st.integers(-3, 9).map(Decimal)), max_size=40)
+
+
+@given(st.integers(1, 500), st.integers(0, 100))
+def test_last_place_is_the_last_rank_that_qualifies(n: int, percent: int) -> None:
+    qualifies = [rank for rank in range(1, n + 1) if 100 * (rank - 1) <= percent * (n - 1)]
+    assert last_place(n, percent) == qualifies[-1]
+
+
+def known(seen: list[tuple[int, Decimal]], percent: int) -> list[KnownWeight]:
+    """What the view gives for customers (first chunk, weight): of the old ones those around the last place alone."""
+    old = sorted(weight for chunk, weight in seen if chunk == 0)
+    new = [(chunk, weight) for chunk, weight in seen if chunk > 0]
+    first = max(1, last_place(len(old), percent) - len(new)) if old else 1
+    last = last_place(len(seen), percent)
+    places = [(place, weight) for place, weight in enumerate(old, start=1) if first <= place <= last]
+    return [
+        *(KnownWeight("M", len(old), chunk, weight, None) for chunk, weight in new),
+        *(KnownWeight("M", len(old), 0, weight, place) for place, weight in reversed(places)),
+    ]
+
+
+@given(customers.filter(bool), st.integers(0, 100))
+def test_limits_are_those_of_all_weights_in_order(seen: list[tuple[int, Decimal]], percent: int) -> None:
+    expected = []
+    for chunk in range(1, CHUNKS + 1):
+        weights = sorted(weight for first, weight in seen if first <= chunk)
+        if weights:
+            place = last_place(len(weights), percent)
+            expected.append(Limit("M", chunk, place, weights[place - 1]))
+    assert list(limits(known(seen, percent), percent, 1, CHUNKS)) == expected
+
+
+def test_merchants_do_not_meet() -> None:
+    rows = [KnownWeight("A", 0, 2, Decimal(5), None), KnownWeight("B", 1, 0, Decimal(7), 1)]
+    assert list(limits(rows, 10, 1, 2)) == [
+        Limit("A", 2, 1, Decimal(5)),
+        Limit("B", 1, 1, Decimal(7)),
+        Limit("B", 2, 1, Decimal(7)),
+    ]
