@@ -116,14 +116,14 @@ def generate(
     with parts[0].open("w", newline="") as transactions_part, parts[1].open("w", newline="") as importance_part:
         transactions_part.write(TRANSACTIONS_HEADER)
         importance_part.write(IMPORTANCE_HEADER)
-        for transaction_lines, importance_lines in _blocks(rows, seed, customers, merchants):
-            transactions_part.writelines(transaction_lines)
-            importance_part.writelines(importance_lines)
+        for transaction_rows, importance_rows in _blocks(rows, seed, customers, merchants):
+            transactions_part.write(transaction_rows)
+            importance_part.write(importance_rows)
     parts[0].replace(transactions)
     parts[1].replace(importance)
 
 
-def _blocks(rows: int, seed: int, customers: int, merchants: int) -> Iterator[tuple[list[str], list[str]]]:
+def _blocks(rows: int, seed: int, customers: int, merchants: int) -> Iterator[tuple[str, str]]:
     rng = np.random.default_rng(seed)
     who, where = _customers(rng, customers), _merchants(rng, merchants)
     for start in range(0, rows, BLOCK_ROWS):
@@ -164,9 +164,7 @@ def _merchants(rng: np.random.Generator, count: int) -> Merchants:
     )
 
 
-def _block(
-    rng: np.random.Generator, who: Customers, where: Merchants, positions: Indexes, rows: int
-) -> tuple[list[str], list[str]]:
+def _block(rng: np.random.Generator, who: Customers, where: Merchants, positions: Indexes, rows: int) -> tuple[str, str]:
     customer = _pick(rng, who.activity, len(positions))
     _introduce(customer, positions, len(who.ids), INTRODUCTION, rows)
     merchant = _choose_merchants(rng, who, where, customer, positions * PHASES // rows)
@@ -176,12 +174,18 @@ def _block(
     amount = np.floor(np.abs(rng.normal(centre, AMOUNT_SPREAD * centre)) * 100) / 100
     step = positions * STEPS // rows
 
-    transaction_lines, importance_lines = [], []
-    columns = (step, customer, merchant, amount, fraud.astype(int))
-    for s, c, m, a, f in zip(*(column.tolist() for column in columns), strict=True):
-        transaction_lines.append(f"{s},{who.columns[c]},{where.columns[m]},{a},{f}\n")
-        importance_lines.append(f"'{who.ids[c]}','{where.ids[m]}',{a},'{where.categories[m]}',{f}\n")
-    return transaction_lines, importance_lines
+    # As lists, and each amount as text once: the two lines of a row are all that is done row by row.
+    customers, merchants, frauds = customer.tolist(), merchant.tolist(), fraud.astype(int).tolist()
+    amounts = list(map(repr, amount.tolist()))
+    transaction_lines = [
+        f"{s},{who.columns[c]},{where.columns[m]},{a},{f}\n"
+        for s, c, m, a, f in zip(step.tolist(), customers, merchants, amounts, frauds, strict=True)
+    ]
+    importance_lines = [
+        f"'{who.ids[c]}','{where.ids[m]}',{a},'{where.categories[m]}',{f}\n"
+        for c, m, a, f in zip(customers, merchants, amounts, frauds, strict=True)
+    ]
+    return "".join(transaction_lines), "".join(importance_lines)
 
 
 def _choose_merchants(rng: np.random.Generator, who: Customers, where: Merchants, customer: Indexes, phase: Indexes) -> Indexes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from feeds.csv_lines import render_csv
-from feeds.records import Record, RecordSplitter, RowCheck
+from feeds.plain_rows import PlainRows
+from feeds.records import RecordSplitter, RowCheck
 from feeds.source import BLOCK_BYTES, Header, ReadRange
 
 _FIRST_READ = 1 << 16
@@ -100,71 +102,96 @@ def cut_chunks(
     limit
         How many chunks.
     """
-    reader = _Reader(read, size, start)
-    check = RowCheck(header.columns)
+    reader = _Reader(read, size, start, header.columns)
     cut = 0
     while limit is None or cut < limit:
-        first_line, offset = reader.line, reader.offset
-        records = reader.records(chunk_size, None if limit is None else (limit - cut) * chunk_size)
-        if not records:
+        chunk = reader.chunk(chunk_size, None if limit is None else (limit - cut) * chunk_size)
+        if chunk is None:
             return
-        # Blank lines at the very end stay with a chunk that the end cut short; behind a full one they are left.
-        tail = reader.blank_tail() if len(records) < chunk_size else b""
-        yield _chunk(records, tail, Chunk(offset, reader.offset, first_line, reader.line), check)
+        yield chunk
         cut += 1
 
 
-def _chunk(records: list[Record], tail: bytes, chunk: Chunk, check: RowCheck) -> Chunk:
-    digest = hashlib.sha256()
-    body = []
-    line = chunk.first_line
-    for record in records:
-        digest.update(record.raw)
-        if reason := check.reason(record):
-            row = b"".join(record.raw.splitlines(keepends=True)[record.blank_lines :])
-            chunk.rejects.append((line + record.blank_lines, reason, row))
-        else:
-            body.append(record.raw)
-        line += record.lines
-    digest.update(tail)
-    chunk.landed_rows = len(body)
-    chunk.body = b"".join([*body, tail])
-    chunk.source_sha256 = digest.hexdigest()
-    return chunk
+class _Piece(NamedTuple):
+    """Rows that lie next to each other: good ones, or a single one that is rejected, or the blank lines at the end."""
+
+    raw: bytes
+    rows: int
+    lines: int
+    reject: tuple[int, str, bytes] | None = None
 
 
 class _Reader:
-    """Takes records from the source, and keeps count of bytes and lines."""
+    """Takes chunks from the source, and keeps count of bytes, lines and rows."""
 
-    def __init__(self, read: ReadRange, size: int, start: Position) -> None:
+    def __init__(self, read: ReadRange, size: int, start: Position, columns: Sequence[str]) -> None:
         self._read, self._size, self._start = read, size, start
-        self._splitter = RecordSplitter()
+        self._splitter, self._plain, self._check = RecordSplitter(), PlainRows(columns), RowCheck(columns)
         self._read_to = start.offset
         self._rows = 0
         self._least = _LEAST_READ
-        self.offset, self.line = start.offset, start.line
+        self._offset, self._line = start.offset, start.line
 
-    def records(self, count: int, wanted: int | None) -> list[Record]:
-        """Take ``count`` records, fewer at the end of the source; ``wanted`` will be taken in all (``None``: the rest)."""
-        records: list[Record] = []
+    def chunk(self, count: int, wanted: int | None) -> Chunk | None:
+        """Take ``count`` rows, fewer at the end of the source; ``wanted`` will be taken in all (``None``: the rest)."""
+        byte_start, first_line = self._offset, self._line
+        pieces = self._pieces(count, wanted)
+        if not pieces:
+            return None
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece.raw)
+        good = [piece for piece in pieces if piece.reject is None]
+        return Chunk(
+            byte_start, self._offset, first_line, self._line,
+            landed_rows=sum(piece.rows for piece in good),
+            rejects=[piece.reject for piece in pieces if piece.reject is not None],
+            source_sha256=digest.hexdigest(),
+            body=b"".join(piece.raw for piece in good),
+        )  # fmt: skip
+
+    def _pieces(self, count: int, wanted: int | None) -> list[_Piece]:
+        pieces: list[_Piece] = []
         rows_before = self._rows
         while True:
-            for record in self._splitter.take(count - len(records)):
-                records.append(record)
-                self.offset += len(record.raw)
-                self.line += record.lines
-            taken = len(records)
-            self._rows = rows_before + taken
-            if taken == count or self._read_to == self._size:
-                return records
+            pieces.extend(self._take(count - (self._rows - rows_before)))
+            taken = self._rows - rows_before
+            if taken == count:
+                return pieces
+            if self._read_to == self._size:
+                break
             self._read_more(None if wanted is None else wanted - taken)
+        if pieces:
+            # Blank lines at the very end stay with a chunk that the end cut short; behind a full one they are left.
+            tail, lines = self._splitter.take_blank_tail()
+            pieces.append(self._counted(_Piece(tail, 0, lines)))
+        return pieces
 
-    def blank_tail(self) -> bytes:
-        """Take the blank lines behind the last record of the source."""
-        tail, lines = self._splitter.take_blank_tail()
-        self.offset += len(tail)
-        self.line += lines
-        return tail
+    def _take(self, limit: int) -> Iterator[_Piece]:
+        """Take ``limit`` rows, fewer when more bytes are needed: plain ones many at once, each other one by the exact rules."""
+        while limit > 0 and (piece := self._run(limit) or self._record()):
+            limit -= piece.rows
+            yield self._counted(piece)
+
+    def _run(self, limit: int) -> _Piece | None:
+        raw, rows = self._splitter.take_run(self._plain.run, limit)
+        return _Piece(raw, rows, rows) if rows else None
+
+    def _record(self) -> _Piece | None:
+        record = self._splitter.take_one()
+        if record is None:
+            return None
+        reason = self._check.reason(record)
+        if reason is None:
+            return _Piece(record.raw, 1, record.lines)
+        row = b"".join(record.raw.splitlines(keepends=True)[record.blank_lines :])
+        return _Piece(record.raw, 1, record.lines, (self._line + record.blank_lines, reason, row))
+
+    def _counted(self, piece: _Piece) -> _Piece:
+        self._offset += len(piece.raw)
+        self._line += piece.lines
+        self._rows += piece.rows
+        return piece
 
     def _read_more(self, rows: int | None) -> None:
         length = self._guess(rows)
@@ -183,7 +210,7 @@ class _Reader:
         """How many bytes hold the next ``rows`` rows, guessed a little low: the rest is topped up in small reads."""
         if rows is None:
             return BLOCK_BYTES
-        mean = (self.offset - self._start.offset) / self._rows if self._rows else self._start.bytes_per_row
+        mean = (self._offset - self._start.offset) / self._rows if self._rows else self._start.bytes_per_row
         if mean is None:
             return _FIRST_READ
-        return int(rows * mean * 0.995) - (self._read_to - self.offset)
+        return int(rows * mean * 0.995) - (self._read_to - self._offset)

@@ -76,7 +76,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     feed = select_feed(ledger, feed["feed"])
     if not feed["weights_ready"] and blobs.sha256(importance_blob(feed["feed"])) != (feed["importance_sha256"] or ""):
         _land_importance(ledger, drive, blobs, feed)
-    repair_blobs(ledger, drive, source, blobs, feed)
+    repair_blobs(ledger, drive, source, blobs, feed, last_chunk=_next_batch_end(ledger, feed, request))
     finishing = _finishes(feed, request)
     if not request.ranged and not finishing:
         ledger.run("follow_feed", feed_id=feed["feed_id"])
@@ -232,13 +232,25 @@ def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
         )
 
 
-def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: BlobStore, feed: Row) -> None:
-    """Write the blobs again that a batch will still read, and that are altered or gone.
+def _next_batch_end(ledger: Ledger, feed: Row, request: FeedRequest) -> int | None:
+    """Give the last chunk that the next batch can take of what has landed; ``None``: it may take all."""
+    batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+    if batch is not None:
+        return int(batch["last_chunk"])
+    backfilling = feed["applied"] < (feed["backfill_to"] or 0)
+    size = request.batch_chunks if request.ranged else feed["backfill_chunks"] if backfilling else None
+    return None if size is None else int(feed["applied"] + size)
 
-    Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared;
-    after an interrupted rebuild all chunks, and CustomerImportance.
+
+def repair_blobs(
+    ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: BlobStore, feed: Row, last_chunk: int | None = None
+) -> None:
+    """Write the blobs again that the next batch will read, chunk ``last_chunk`` at most, and that are altered or gone.
+
+    Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared,
+    in a backfill in batches those of the next one, and after an interrupted rebuild all chunks, and CustomerImportance.
     """
-    waiting = ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"])
+    waiting = ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"], last_chunk=last_chunk)
     rebuilding = any(landed["batch_id"] is not None for landed in waiting)
     if rebuilding and blobs.sha256(importance_blob(feed["feed"])) != feed["importance_sha256"]:
         _land_importance(ledger, drive, blobs, feed)

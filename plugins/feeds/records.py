@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from feeds.errors import SourceFormatError
@@ -58,9 +58,9 @@ class RecordSplitter:
     """Cut records off the front of a stream that arrives in pieces of any size; the records do not depend on the sizes."""
 
     def __init__(self) -> None:
-        self._open_line = b""
-        self._lines: list[bytes] = []
-        self._next = 0  # index into _lines of the first line that is not taken
+        self._data = b""
+        self._next = 0  # offset in _data of the first byte that is not taken
+        self._end = 0  # offset behind the last complete line
         self._finished = False
 
     def add(self, data: bytes) -> None:
@@ -71,78 +71,91 @@ class RecordSplitter:
         SourceFormatError
             A line is longer than ``MAX_LINE_BYTES``.
         """
-        pieces = (self._open_line + data).split(b"\n")
-        self._open_line = pieces.pop()
-        self._lines = self._lines[self._next :]
+        self._data = self._data[self._next :] + data
         self._next = 0
-        self._lines.extend(piece + b"\n" for piece in pieces)
-        if len(self._open_line) > MAX_LINE_BYTES:
+        self._end = self._data.rfind(b"\n") + 1
+        if len(self._data) - self._end > MAX_LINE_BYTES:
             raise SourceFormatError(f"a line is longer than {MAX_LINE_BYTES:,} bytes: this is not the CSV that is expected")
 
     def finish(self) -> None:
         """Say that the source has no more bytes: an open last line is complete."""
         self._finished = True
-        if self._open_line:
-            self._lines.append(self._open_line)
-            self._open_line = b""
+        self._end = len(self._data)
 
     def take(self, limit: int) -> Iterator[Record]:
         """Yield at most ``limit`` records; fewer when more bytes are needed or the source has ended."""
         for _ in range(limit):
-            record = self._take_one()
+            record = self.take_one()
             if record is None:
                 return
             yield record
 
+    def take_run(self, find: Callable[[bytes, int, int], tuple[int, int]], limit: int) -> tuple[bytes, int]:
+        """Take rows of one line each, all at once: their bytes, and how many they are.
+
+        Parameters
+        ----------
+        find
+            Says how many there are in some bytes from an offset on, and where they end; at most as many as it is told.
+        limit
+            How many are wanted.
+        """
+        start = self._next
+        rows, self._next = find(self._data, start, limit)
+        return self._data[start : self._next], rows
+
     def take_blank_tail(self) -> tuple[bytes, int]:
         """Bytes and number of the lines left when the source has ended and no record is left: blank ones."""
-        tail = self._lines[self._next :]
-        self._next = len(self._lines)
-        return b"".join(tail), len(tail)
+        tail = self._data[self._next : self._end]
+        self._next = self._end
+        return tail, tail.count(b"\n")
 
-    def _take_one(self) -> Record | None:
-        start = self._next
-        while start < len(self._lines) and self._lines[start] in _BLANK:
-            start += 1
-        if start == len(self._lines):
+    def _line(self, start: int) -> bytes:
+        """Give the complete line that begins there; empty when there is none."""
+        end = self._data.find(b"\n", start, self._end) + 1
+        return self._data[start : end or self._end]
+
+    def take_one(self) -> Record | None:
+        """Take the next record; ``None`` when more bytes are needed or the source has ended."""
+        start, blank_lines = self._next, 0
+        while (line := self._line(start)) in _BLANK:
+            start += len(line)
+            blank_lines += 1
+        if not line:
             return None
-        line = self._lines[start]
         if len(line) > MAX_RECORD_BYTES:
-            read: tuple[int, list[str], str | None] | None = (1, [], "row too long")
+            read: tuple[int, list[str], str | None] | None = (len(line), [], "row too long")
         elif b'"' in line:
             read = self._read_quoted(start)
         else:
-            read = (1, *_read_plain(line))
+            read = (len(line), *_read_plain(line))
         if read is None:
             return None
-        taken, fields, problem = read
-        end = start + taken
-        record = Record(b"".join(self._lines[self._next : end]), end - self._next, start - self._next, fields, problem)
-        self._next = end
-        return record
+        size, fields, problem = read
+        raw = self._data[self._next : start + size]
+        self._next = start + size
+        return Record(raw, raw.count(b"\n") + (not raw.endswith(b"\n")), blank_lines, fields, problem)
 
     def _read_quoted(self, start: int) -> tuple[int, list[str], str | None] | None:
-        """Read a record that may go over several lines: how many, its fields, its problem; ``None``: needs more bytes."""
-        pulled = size = 0
+        """Read a record that may go over several lines: its size, its fields, its problem; ``None``: needs more bytes."""
+        size = 0
 
         def lines() -> Iterator[str]:
-            nonlocal pulled, size
-            while start + pulled < len(self._lines) and size + len(self._lines[start + pulled]) <= MAX_RECORD_BYTES:
-                line = self._lines[start + pulled]
-                pulled += 1
+            nonlocal size
+            while (line := self._line(start + size)) and size + len(line) <= MAX_RECORD_BYTES:
                 size += len(line)
                 yield line.decode("latin-1")  # byte for byte; undone below
 
         try:
             latin = next(csv.reader(lines(), strict=True))
         except csv.Error:
-            may_go_on = start + pulled == len(self._lines) and not self._finished
-            if may_go_on and size + len(self._open_line) <= MAX_RECORD_BYTES:
+            may_go_on = start + size == self._end and not self._finished
+            if may_go_on and size + len(self._data) - self._end <= MAX_RECORD_BYTES:
                 return None
-            return 1, [], "not valid CSV"
+            return len(self._line(start)), [], "not valid CSV"
         fields = [_decoded(field.encode("latin-1")) for field in latin]
         problem = next((problem for _, problem in fields if problem), None)
-        return pulled, [] if problem else [text for text, _ in fields], problem
+        return size, [] if problem else [text for text, _ in fields], problem
 
 
 def _read_plain(line: bytes) -> tuple[list[str], str | None]:
