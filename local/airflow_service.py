@@ -72,7 +72,7 @@ def airflow_environment(config: StackConfig) -> dict[str, str]:
             "orphaned_tasks_check_interval": "10",
         },
         "triggerer": {"triggerer_health_check_threshold": "20"},
-        # The supervisor of a task may miss its end, and then looks again after this long, in seconds. Only then is a task that was
+        # The supervisor of a task may miss its end, and looks again after this long, in seconds. Only then is a task that was
         # skipped or has failed reported: by default often five seconds late.
         "workers": {"min_heartbeat_interval": "1"},
         "dag_processor": {"refresh_interval": "30", "min_file_process_interval": "30", "parsing_processes": "1"},

@@ -34,7 +34,7 @@ class DueFeedSensor(BaseSensorOperator):
     """Give the feed that the run is about: the one that is asked for, or the followed feed whose work has waited longest.
 
     While nothing is due it waits in the triggerer, which costs no worker. It gives up, and the run ends as skipped, after
-    ``idle_seconds``, and as soon as a run that somebody triggered is queued behind it. Why is kept as its XCom ``skipped_because``.
+    ``idle_seconds``, and as soon as a run that somebody triggered is queued behind it; its XCom ``skipped_because`` says why.
 
     Parameters
     ----------

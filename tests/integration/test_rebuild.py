@@ -152,7 +152,8 @@ def test_a_batch_that_is_open_is_given_up_and_applied_afterwards(pipeline: Pipel
     with pytest.raises(psycopg.errors.RaiseException, match="is not to be applied: it was given up"):
         commit(open_["batch_id"])
     pipeline.connection.execute("update ledger.feed set followed = false")
-    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt", "wait_seconds": 0}, "its chunks are applied afterwards"
+    due = pipeline.ledger.row("select_due_feed", recheck_seconds=600)
+    assert due == {"feed": "rebuilt", "wait_seconds": 0}, "its chunks are applied afterwards"
     pipeline.run(feed)
     assert in_order(pipeline.detections("rebuilt")) == expected(*small, RULES | OTHER)
 
