@@ -72,6 +72,9 @@ def airflow_environment(config: StackConfig) -> dict[str, str]:
             "orphaned_tasks_check_interval": "10",
         },
         "triggerer": {"triggerer_health_check_threshold": "20"},
+        # The supervisor of a task may miss its end, and looks again after this long, in seconds. Only then is a task that was
+        # skipped or has failed reported: by default often five seconds late.
+        "workers": {"min_heartbeat_interval": "1"},
         "dag_processor": {"refresh_interval": "30", "min_file_process_interval": "30", "parsing_processes": "1"},
         "logging": {"colored_console_log": "False"},
         "secrets": {
@@ -180,8 +183,11 @@ def _has_tables(config: StackConfig) -> bool:
 def _programs(config: StackConfig) -> list[Program]:
     environment = airflow_environment(config)
     after = {"airflow-scheduler": (sys.executable, "-m", "local.orphans", str(config.directory))}
+    # What the scheduler has imported, its workers and their tasks have as well.
+    more = {"airflow-scheduler": {"PYTHONPATH": str(CHECKOUT / "local" / "scheduler_settings")}}
     return [
-        Program(name, (*after.get(name, ()), _EXECUTABLE, *command), CHECKOUT, environment) for name, command in _PROGRAMS.items()
+        Program(name, (*after.get(name, ()), _EXECUTABLE, *command), CHECKOUT, environment | more.get(name, {}))
+        for name, command in _PROGRAMS.items()
     ]
 
 

@@ -1,8 +1,13 @@
--- The feed whose work has waited longest; none when nothing is due. Work is: a chunk to land, a chunk to apply, a file to write, a
--- batch that was left open. Only when no feed has work, one whose source may have new rows at its end. A feed that nobody follows is
--- not landed, but what was begun with it is finished, unless it has failed five times: an open batch, a reserved file, a range.
-select feed from (
-    select f.feed, least(
+-- The feed whose work has waited longest, or else the one whose work comes due next: in `wait_seconds`, zero when it is due now.
+-- Work is: a chunk to land, a chunk to apply, a file to write, a batch that was left open. Only when no feed has work, one whose
+-- source may have new rows at its end; of several such feeds one at a time, half as long after the last look as the same feed would
+-- wait. A feed that nobody follows is not landed, but what was begun with it is finished, unless it has failed five times: an open
+-- batch, a reserved file, a range.
+select feed, greatest(extract(epoch from due_at - now()), 0)::float8 as wait_seconds
+from (
+    select feed, greatest(least(work_at, recheck_at), hold_until) as due_at, coalesce(work_at <= now(), false) as has_work
+    from (
+    select f.feed, f.hold_until, least(
         case when f.followed and not p.landed_to_end then p.next_due_at end,
         case when p.applied < p.landed and (f.followed or p.applied < f.backfill_to)
              then greatest(p.last_applied_at, (select k.landed_at from ledger.chunk k
@@ -16,17 +21,21 @@ select feed from (
          where f.followed and d.feed_id = f.feed_id and d.ordinal > coalesce(
              (select l.last_ordinal from ledger.detection_file l where l.feed_id = f.feed_id order by l.file_number desc limit 1), 0)
          order by d.ordinal limit 1)
-    ) as due_at,
-    case when f.followed and p.landed_to_end then f.checked_at + %(recheck_seconds)s * interval '1 second' end as recheck_at
+    ) as work_at,
+    case when f.followed and p.landed_to_end then greatest(
+        f.checked_at + %(recheck_seconds)s * interval '1 second',
+        max(f.checked_at) filter (where f.followed and p.landed_to_end) over () + %(recheck_seconds)s / 2 * interval '1 second'
+    ) end as recheck_at
     from ledger.feed f
     join ledger.feed_position p using (feed_id)
-    where (f.hold_until is null or f.hold_until <= now()) and (f.followed or f.failures < 5) and (
+    where (f.followed or f.failures < 5) and (
         f.followed
         or f.backfill_to is not null
         or f.feed_id in (select feed_id from ledger.batch where applied_at is null and closed_at is null and purpose <> 'audit')
         or f.feed_id in (select feed_id from ledger.detection_file where uploaded_at is null)
     )
+    ) feeds
+    where work_at is not null or recheck_at is not null
 ) work
-where due_at <= now() or recheck_at <= now()
-order by coalesce(due_at <= now(), false) desc, least(due_at, recheck_at), feed
+order by due_at <= now() desc, has_work desc, due_at, feed
 limit 1;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from feeds.ledger import CONN_ID, open_ledger, statement
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 RECHECK_SECONDS = 600
 """How often the end of a source is looked at for new rows."""
 
+LOOK_SECONDS = 5
+"""How often a waiting run asks the ledger, besides at the moment when it has said that something comes due."""
+
 POLL_SECONDS = 0.5
+"""How often a waiting run asks Airflow whether another run is queued."""
 
 
 class DueFeedSensor(BaseSensorOperator):
     """Give the feed that the run is about: the one that is asked for, or the followed feed whose work has waited longest.
 
     While nothing is due it waits in the triggerer, which costs no worker. It gives up, and the run ends as skipped, after
-    ``idle_seconds``, and as soon as a run that somebody triggered is queued behind it.
+    ``idle_seconds``, and as soon as a run that somebody triggered is queued behind it; its XCom ``skipped_because`` says why.
 
     Parameters
     ----------
@@ -64,7 +69,7 @@ class DueFeedSensor(BaseSensorOperator):
             # Not a failed run, which the next would follow at once: the trigger tries again until the ledger is back.
             self.log.warning("The ledger (connection %s) does not answer: %s; waiting for it", CONN_ID, error)
             due = None
-        if due is not None:
+        if due is not None and due["wait_seconds"] == 0:
             return str(due["feed"])
         self.log.info("Nothing is due; waiting")
         self.defer(
@@ -73,10 +78,10 @@ class DueFeedSensor(BaseSensorOperator):
             method_name="resume",
         )
 
-    def resume(self, context: Context, event: dict[str, Any]) -> str:
-        """Return the feed that has come due; skip the run when none has."""
-        if event["feed"] is None:
-            raise AirflowSkipException(event["reason"])
+    def resume(self, context: Context, event: Any) -> str:
+        """Return the feed that has come due."""
+        if not isinstance(event, dict):  # `airflow dags test` has no triggerer in which the task could have ended
+            raise AirflowSkipException("nothing was due")
         return str(event["feed"])
 
 
@@ -101,7 +106,7 @@ class DueFeedTrigger(BaseTrigger):
         return "feeds.work.DueFeedTrigger", {"dag_id": self.dag_id, "give_up_at": self.give_up_at}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: the feed, or why there is none."""
+        """Yield one event: the feed, or the end of the task as skipped, for which no worker has to start."""
         import psycopg
 
         connection = _conninfo(await BaseHook.aget_connection(CONN_ID))
@@ -109,18 +114,26 @@ class DueFeedTrigger(BaseTrigger):
             # A connection of its own each time: the database may have been away in between.
             try:
                 async with await psycopg.AsyncConnection.connect(**connection, autocommit=True) as ledger:
-                    while time.time() < self.give_up_at:
-                        if feed := await _due_feed(ledger):
-                            yield TriggerEvent({"feed": feed})
-                            return
+                    look_at = 0.0
+                    while (now := time.time()) < self.give_up_at:
+                        if now >= look_at:
+                            feed, wait = await _next_feed(ledger)
+                            if feed and wait == 0:
+                                yield TriggerEvent({"feed": feed})
+                                return
+                            look_at = now + min(wait, LOOK_SECONDS)
                         if await self._run_is_queued():
-                            yield TriggerEvent({"feed": None, "reason": "made way for a run that was triggered"})
+                            yield self._skipped("made way for a run that was triggered")
                             return
-                        await asyncio.sleep(POLL_SECONDS)
+                        await asyncio.sleep(max(0, min(POLL_SECONDS, look_at - time.time())))
             except psycopg.OperationalError as error:
                 self.log.warning("The ledger (connection %s) does not answer: %s; trying again", CONN_ID, error)
                 await asyncio.sleep(5)
-        yield TriggerEvent({"feed": None, "reason": "nothing was due"})
+        yield self._skipped("nothing was due")
+
+    def _skipped(self, reason: str) -> TaskSkippedEvent:
+        self.log.info("Skipped: %s", reason)
+        return TaskSkippedEvent(xcoms={"skipped_because": reason})
 
     async def _run_is_queued(self) -> bool:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
@@ -129,10 +142,11 @@ class DueFeedTrigger(BaseTrigger):
         return count > 0
 
 
-async def _due_feed(ledger: Any) -> str | None:
+async def _next_feed(ledger: Any) -> tuple[str | None, float]:
+    """Give the feed that is or comes due next, and in how many seconds."""
     cursor = await ledger.execute(statement("select_due_feed"), {"recheck_seconds": RECHECK_SECONDS})
     row = await cursor.fetchone()
-    return None if row is None else str(row[0])
+    return (None, math.inf) if row is None else (str(row[0]), float(row[1]))
 
 
 def _conninfo(connection: Connection) -> dict[str, Any]:

@@ -48,9 +48,7 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
         raise InputError(f"importance file {path} lacks the column {', '.join(missing)}; its header has {found}")
     # By position: names from a file may hold any character.
     rows = rows.toDF(*(f"c{position}" for position in range(len(header))))
-    customer, merchant, weight, kind = (
-        F.coalesce(clean(F.col(f"c{header.index(name)}"), " '\r"), F.lit("")) for name in _NEEDED
-    )
+    customer, merchant, weight, kind = (F.coalesce(clean(F.col(f"c{header.index(name)}"), " '\r"), F.lit("")) for name in _NEEDED)
     # A blank line that ends in CR LF comes as a row of one empty field.
     return rows.where((customer != "") | (merchant != "") | (weight != "") | (kind != "")).select(
         customer.alias("customer"),

@@ -28,9 +28,15 @@ def paced(connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs
     return "paced"
 
 
+def wait(ledger: Ledger) -> tuple[str, int] | None:
+    """Give the feed that comes due next, and in how many seconds."""
+    row = ledger.row("select_due_feed", recheck_seconds=600)
+    return None if row is None else (row["feed"], round(row["wait_seconds"]))
+
+
 def due(ledger: Ledger) -> str | None:
     row = ledger.row("select_due_feed", recheck_seconds=600)
-    return None if row is None else str(row["feed"])
+    return str(row["feed"]) if row is not None and row["wait_seconds"] == 0 else None
 
 
 def test_nothing_is_due_before_the_next_chunk(ledger: Ledger, paced: str) -> None:
@@ -65,6 +71,34 @@ def test_the_end_of_the_source_is_looked_at_again(connection: Connection, ledger
     assert due(ledger) is None
     connection.execute("update ledger.feed set checked_at = now() - interval '601 seconds'")
     assert due(ledger) == paced
+
+
+def test_when_the_next_chunk_comes_due_is_known_before(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set started_at = now() - interval '1 hour' + interval '9 seconds'")
+    found = wait(ledger)
+    assert found is not None
+    assert found[0] == paced
+    assert 0 < found[1] <= 9
+    connection.execute("update ledger.feed set hold_until = now() + interval '2 hours'")
+    held = wait(ledger)
+    assert held is not None
+    assert held[1] > 7_000
+
+
+def test_of_many_feeds_at_their_end_one_is_looked_at_at_a_time(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: Callable[..., FeedFiles]
+) -> None:
+    for name in ("a", "b", "c"):
+        land(ledger, drive, blobs, make_feed(name, HEADER + rows(50)).request(chunk_size=100, interval_seconds=0))
+        applied(connection, ledger, name, 1, detections=0)
+    connection.execute("update ledger.feed set checked_at = now() - interval '700 seconds'")
+    assert due(ledger) == "a"
+    connection.execute("update ledger.feed set checked_at = now() where feed = 'a'")
+    assert wait(ledger) in {("b", 300), ("b", 299)}, "two runs in ten minutes, however many feeds"
+    connection.execute("update ledger.feed set checked_at = now() - interval '301 seconds' where feed = 'a'")
+    assert due(ledger) == "b"
+    connection.execute("update ledger.feed set source_size = source_size + 1 where feed = 'c'")
+    assert due(ledger) == "c", "work comes before a look"
 
 
 def test_a_feed_that_nobody_follows(connection: Connection, ledger: Ledger, paced: str) -> None:

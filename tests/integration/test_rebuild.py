@@ -133,7 +133,7 @@ def test_an_interrupted_rebuild_leaves_the_old_state_and_is_carried_on(pipeline:
     assert pipeline.state("rebuilt") == state
     assert pipeline.detections("rebuilt") == detections
     assert open_rebuild(pipeline.ledger, "rebuilt", OTHER)["batch_id"] == batch["batch_id"]
-    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt"}
+    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt", "wait_seconds": 0}
     found = open_batch(pipeline.ledger, "rebuilt", None, None)  # of a run that nobody triggered
     assert found is not None
     assert found["batch_id"] == batch["batch_id"]
@@ -152,7 +152,8 @@ def test_a_batch_that_is_open_is_given_up_and_applied_afterwards(pipeline: Pipel
     with pytest.raises(psycopg.errors.RaiseException, match="is not to be applied: it was given up"):
         commit(open_["batch_id"])
     pipeline.connection.execute("update ledger.feed set followed = false")
-    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt"}, "its chunks are applied afterwards"
+    due = pipeline.ledger.row("select_due_feed", recheck_seconds=600)
+    assert due == {"feed": "rebuilt", "wait_seconds": 0}, "its chunks are applied afterwards"
     pipeline.run(feed)
     assert in_order(pipeline.detections("rebuilt")) == expected(*small, RULES | OTHER)
 
