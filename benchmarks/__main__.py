@@ -49,8 +49,12 @@ def chosen(only: str | None) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of ``make bench``."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", metavar="ROWS", help="rows of the table, such as 1,3,6; without it all but 8, which takes longest")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--only", metavar="ROWS", help="rows of the table, such as 1,3,6; without it all but 8, which takes longest"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs of everything that is compared (3)")
     parser.add_argument("--scale", type=int, default=100, help="row 8: length of the long feed, in BankSims (100)")
     parser.add_argument("--batch-chunks", type=int, default=100, help="row 8: chunks in a batch (100)")

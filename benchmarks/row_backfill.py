@@ -26,7 +26,10 @@ def measure(bench: Bench) -> list[Result]:
     lower_limit.refuse_other_detections(limits[-1], files)
     return [
         Result("3", "backfill", "s", ours, label, {"trace": [list(span) for span in spans]}),
-        Result("a", "lower limit, all chunks", "s", [limit.seconds for limit in limits], label, {"reading": [x.reading for x in limits]}),
+        Result(
+            "a", "lower limit, all chunks", "s", [limit.seconds for limit in limits], label,
+            {"reading": [limit.reading for limit in limits]},
+        ),
         Result(
             "b", "usual way, all chunks", "s", [curve.total(files.chunks) for curve in usual], label,
             {"chunks": usual[-1].chunks, "seconds": [curve.seconds for curve in usual], "parts": [c.parts for c in usual]},

@@ -46,7 +46,10 @@ def _landed(bench: Bench, files: Files) -> dict[str, Any]:
     with httpx.Client(base_url=bench.addresses.drive_url, trust_env=False) as drive:
         drive.post("/standin/served/reset").raise_for_status()
         command = [sys.executable, "-m", "benchmarks.landing_process", "--feed", feed, "--folder-id", folder_id]
-        environment = os.environ | {"BENCH_LEDGER": bench.addresses.ledger_dsn, "PYTHONPATH": f"{CHECKOUT / 'plugins'}:{CHECKOUT}"}
+        environment = os.environ | {
+            "BENCH_LEDGER": bench.addresses.ledger_dsn,
+            "PYTHONPATH": f"{CHECKOUT / 'plugins'}:{CHECKOUT}",
+        }
         done = subprocess.run(
             [*command, "--last", str(files.chunks)], env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
         )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from benchmarks import statements
 from benchmarks.bench import Bench, say
@@ -53,26 +54,30 @@ def measure(bench: Bench) -> list[Result]:
 
 def _milliseconds(connection: psycopg.Connection[Any], query: str) -> float:
     started = time.perf_counter()
-    connection.execute(query, _VALUES).fetchall()  # type: ignore[arg-type]  # a file's text, as the pipeline runs it
+    connection.execute(query, _VALUES).fetchall()
     return 1000 * (time.perf_counter() - started)
 
 
 def _plan(connection: psycopg.Connection[Any], query: str) -> list[str]:
-    rows = connection.execute(f"explain (analyze, buffers, timing off) {query}", _VALUES).fetchall()  # type: ignore[arg-type]
+    rows = connection.execute(f"explain (analyze, buffers, timing off) {query}", _VALUES).fetchall()
     return [str(line) for (line,) in rows]
 
 
 @contextmanager
 def _scratch(bench: Bench) -> Iterator[psycopg.Connection[Any]]:
     """Give a database of its own in the stack's PostgreSQL, and drop it afterwards."""
-    server = {"host": "127.0.0.1", "port": bench.config.ports["postgres"]}
-    owner = {"user": "postgres", "password": bench.config.passwords["postgres"], "dbname": "postgres"}
-    with psycopg.connect(**server, **owner, autocommit=True) as admin:  # type: ignore[arg-type]  # str and int
-        admin.execute(f"drop database if exists {_DATABASE} with (force)")  # type: ignore[arg-type]  # a name of this module
-        admin.execute(f"create database {_DATABASE} owner ledger")  # type: ignore[arg-type]
+
+    def conninfo(user: str, password: str, database: str) -> str:
+        port = bench.config.ports["postgres"]
+        return make_conninfo(host="127.0.0.1", port=port, user=user, password=password, dbname=database)
+
+    admin = conninfo("postgres", bench.config.passwords["postgres"], "postgres")
+    with psycopg.connect(admin, autocommit=True) as server:
+        server.execute(f"drop database if exists {_DATABASE} with (force)")
+        server.execute(f"create database {_DATABASE} owner ledger")
         try:
-            user = {"user": bench.addresses.ledger_user, "password": bench.addresses.ledger_password, "dbname": _DATABASE}
-            with psycopg.connect(**server, **user, autocommit=True) as connection:  # type: ignore[arg-type]
+            own = conninfo(bench.addresses.ledger_user, bench.addresses.ledger_password, _DATABASE)
+            with psycopg.connect(own, autocommit=True) as connection:
                 yield connection
         finally:
-            admin.execute(f"drop database {_DATABASE} with (force)")  # type: ignore[arg-type]
+            server.execute(f"drop database {_DATABASE} with (force)")

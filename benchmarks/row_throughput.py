@@ -12,6 +12,7 @@ from benchmarks.job import applied, landed, opened_batch
 from benchmarks.processes import Peaks, memory_watched
 from benchmarks.results import Result
 from benchmarks.row_growth import compared
+from benchmarks.statements import rows
 from local.airflow_api import AirflowApi
 
 _EARLY = 60
@@ -31,9 +32,9 @@ def measure(bench: Bench) -> list[Result]:
             "feed": feed, "folder_id": bench.put_on_drive(files, feed), "interval_seconds": 0,
             "last_chunk": late - 1, "batch_chunks": size,
         }, late - 1)  # fmt: skip
-    rows = (late - 1) * CHUNK_ROWS
-    say(f"  {rows:,} rows in {seconds:.0f} s: {rows / seconds:,.0f} rows/s")
-    found = _results(bench, feed, rows / seconds, peaks, files.label)
+    count = (late - 1) * CHUNK_ROWS
+    say(f"  {count:,} rows in {seconds:.0f} s: {count / seconds:,.0f} rows/s")
+    found = _results(bench, feed, count / seconds, peaks, files.label)
     with airflow_kept_off(bench):
         say(f"row 7 on the long feed: chunk {late:,} against {_EARLY}")
         early = landed(bench, files, _EARLY)
@@ -68,8 +69,7 @@ def _backfill(bench: Bench, feed: str, conf: dict[str, Any], last: int) -> float
 
 
 def _applied_at(bench: Bench, feed_id: int) -> Any:
-    row = bench.connection.execute("select max(applied_at) from ledger.batch where feed_id = %s", [feed_id]).fetchone()
-    return row[0] if row else None
+    return max(batch["applied_at"] for batch in rows(bench.connection, "select_batch_times", feed_id=feed_id))
 
 
 def _land_next(bench: Bench, feed: str, last: int) -> None:
@@ -82,14 +82,13 @@ def _land_next(bench: Bench, feed: str, last: int) -> None:
 
 
 def _results(bench: Bench, feed: str, rate: float, peaks: Peaks, label: str) -> list[Result]:
-    batches = bench.connection.execute(
-        "select last_chunk, extract(epoch from applied_at - opened_at)::float8 from ledger.batch join ledger.feed using (feed_id) "
-        "where feed = %s and applied_at is not null order by 1",
-        [feed],
-    ).fetchall()
+    feed_id = (bench.ledger.row("select_feed", feed=feed) or {})["feed_id"]
+    batches = rows(bench.connection, "select_batch_times", feed_id=feed_id)
     megabyte = 2**20
     return [
-        Result("8", "throughput", "rows/s", [rate], label, {"batches": [list(batch) for batch in batches]}),
+        Result(
+            "8", "throughput", "rows/s", [rate], label, {"batches": [[b["last_chunk"], round(b["seconds"], 2)] for b in batches]}
+        ),
         Result("8", "peak memory of the driver", "MB", [peaks.driver / megabyte], label),
         Result("8", "peak memory of a task", "MB", [peaks.tasks / megabyte], label),
     ]

@@ -98,7 +98,9 @@ def totals(spans: Iterable[Span]) -> list[tuple[str, float]]:
     """Sum the spans of the same kind and name, the longest first: for the table."""
     sums: dict[str, float] = {}
     for span in spans:
-        name = {"scheduling": "Airflow: scheduling", "task start": "Airflow: start of the tasks' processes"}.get(span.kind, span.name)
+        name = {"scheduling": "Airflow: scheduling", "task start": "Airflow: start of the tasks' processes"}.get(
+            span.kind, span.name
+        )
         sums[name] = sums.get(name, 0.0) + span.seconds
     return sorted(sums.items(), key=lambda item: -item[1])
 
