@@ -22,7 +22,8 @@ _COLOURS = {
     "scheduling": "#c44e52", "task start": "#dd8452", "task": "#4c72b0",
     "log": "#8da7d0", "job start": "#dd8452", "job": "#55a868",
 }  # fmt: skip
-_LABELLED = 0.6  # a shorter bar has no room for its name
+_LABELLED = 0.04  # a bar shorter than this share of the run has no room for its name
+_LETTERS = 9  # of a label, for a bar of that length
 
 
 def draw(entries: list[Entry], folder: Path) -> None:
@@ -68,8 +69,10 @@ def _trace(axes: Any, entries: list[Entry]) -> None:
     for span in spans:
         colour = _COLOURS[span.kind]
         axes.barh(-span.level, span.seconds, left=span.start, height=0.9, color=colour, edgecolor="white", linewidth=0.4)
-        if span.seconds >= _LABELLED:
-            axes.text(span.start + 0.05, -span.level, span.name, fontsize=6, va="center", rotation=35, clip_on=True)
+        share = span.seconds / max(s.end for s in spans)
+        if share >= _LABELLED:
+            name = span.name[: int(_LETTERS * share / _LABELLED)]
+            axes.text(span.start, -span.level, f" {name}", fontsize=6, va="center", clip_on=True)
     axes.set_yticks([0, -1, -2], ["hops and tasks", "within tasks\n(log lines)", "within the job\n(steps)"])
     axes.set_xlabel(
         f"seconds since the trigger (red: scheduling, orange: process start; last file at {entry['values'][-1]:.1f} s)"
@@ -98,8 +101,9 @@ def _bars(axes: Any, place: int, run: dict[str, Any]) -> None:
     bars += [(step.name, run["start"] + step.start, run["start"] + step.end) for step in steps if step.depth == 0]
     for number, (name, start, end) in enumerate(bars):
         axes.barh(place, end - start, left=start, height=0.6, color=f"C{number % 10}", edgecolor="white")
-        if end - start >= run["seconds"] / 25:
-            axes.text(start + 0.02, place, name, fontsize=6, va="center", rotation=35, clip_on=True)
+        share = (end - start) / run["seconds"]
+        if share >= _LABELLED:
+            axes.text(start, place, f" {name[: int(_LETTERS * share / _LABELLED)]}", fontsize=6, va="center", clip_on=True)
 
 
 def _usual(axes: Any, entries: list[Entry]) -> None:

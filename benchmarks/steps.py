@@ -56,10 +56,10 @@ def place(steps: Iterable[Step]) -> list[Placed]:
 
 
 def _contained(tops: list[Placed], seconds: float) -> list[Placed]:
-    """Give the last steps, two at least, that together last as long."""
-    total = 0.0
+    """Give the last steps, two at least, that together last as long: of several choices the nearest."""
+    total, best, nearest = 0.0, 0, max(0.05, _SAME * seconds)
     for count, top in enumerate(reversed(tops), start=1):
         total += top.end - top.start
-        if count > 1 and abs(total - seconds) <= max(0.05, _SAME * seconds):
-            return tops[-count:]
-    return []
+        if count > 1 and abs(total - seconds) <= nearest:
+            best, nearest = count, abs(total - seconds)
+    return tops[-best:] if best else []

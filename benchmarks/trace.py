@@ -74,13 +74,13 @@ def of_log(lines: Iterable[dict[str, Any]], task: dict[str, Any], zero: datetime
         if not start <= at <= end:
             continue
         since = spans[-1].end if spans else start
-        if spans and spans[-1].name == name:
-            spans[-1] = spans[-1]._replace(end=at)
+        if spans and (spans[-1].name == name or at - since < _SHORTEST):
+            spans[-1] = spans[-1]._replace(end=at)  # the same again, or a line that follows at once
         else:
             spans.append(Span(1, "log", name, since, at))
     if spans and end - spans[-1].end >= _SHORTEST:
         spans.append(Span(1, "log", "(end of the task)", spans[-1].end, end))
-    return [span for span in spans if span.seconds >= _SHORTEST]
+    return spans
 
 
 def of_job(lines: Iterable[str], start: float, end: float) -> list[Span]:
