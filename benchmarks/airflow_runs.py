@@ -34,9 +34,17 @@ class FeedRun:
         return moment(next(run["queued_at"] for run in self.runs if run["run_type"] == "manual"))
 
     @property
+    def last_file_at(self) -> datetime:
+        """When the last detection file was uploaded."""
+        moment_of_file: datetime | None = self.progress["last_file_at"]
+        if moment_of_file is None:
+            raise RuntimeError(f"feed {self.feed} has no detections: it is too short to be measured to its last file")
+        return moment_of_file
+
+    @property
     def seconds(self) -> float:
         """From trigger to last detection file."""
-        return float((self.progress["last_file_at"] - self.triggered_at).total_seconds())
+        return (self.last_file_at - self.triggered_at).total_seconds()
 
 
 def process(bench: Bench, files: Files, interval: float) -> FeedRun:

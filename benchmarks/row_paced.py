@@ -39,7 +39,7 @@ def _freshness(bench: Bench, run: FeedRun) -> dict[str, Any]:
     files = rows(bench.connection, "select_file_freshness", feed_id=run.feed_id)
     applied = [chunk["applied"] for chunk in chunks]
     last_due = (len(chunks) - 1) * _INTERVAL
-    ended = (run.progress["last_file_at"] - run.progress["started_at"]).total_seconds()
+    ended = (run.last_file_at - run.progress["started_at"]).total_seconds()
     figures = {
         "freshness p50": percentile(applied, 50),
         "freshness p95": percentile(applied, 95),
