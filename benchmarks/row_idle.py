@@ -15,7 +15,7 @@ from local.config import CHECKOUT
 
 _SERVICES = ("airflow", "postgres")
 _PAUSED_SHARE = 0.1  # of the time, twice: a paused Airflow does the same all the time
-_SETTLE_SECONDS = 15
+_SETTLE_SECONDS = 30
 _CHUNKS = 3
 
 
