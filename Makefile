@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos up down status test lint lock system
+.PHONY: help setup demo run chaos bench up down status test lint lock system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -28,6 +28,10 @@ run: setup ## Run given files: TRANSACTIONS=t.csv IMPORTANCE=i.csv OUT=dir [SETT
 
 chaos: setup ## Kill services, tasks and jobs at random moments, and compare with an undisturbed run: [SEED=1] [ROUNDS=3] [KINDS="job spark"] [TABLE=t.md]
 	@$(PYTHON) -m local.chaos $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${KINDS:+--kinds $$KINDS} $${TABLE:+--table "$$TABLE"}
+
+bench: setup ## Measure speed, and write docs/benchmarks.md with plots: [ONLY=1,3,6] [REPEATS=3] [SCALE=100] [IDLE=10]; row 8 only when named
+	@$(PYTHON) -m benchmarks $${ONLY:+--only "$$ONLY"} $${REPEATS:+--repeats "$$REPEATS"} \
+		$${SCALE:+--scale "$$SCALE"} $${IDLE:+--idle-minutes "$$IDLE"}
 
 up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
 	@$(PYTHON) -m local up

@@ -1,0 +1,155 @@
+"""Writes docs/benchmarks.md, its pictures and the figures of docs/scale.md: ``python -m benchmarks.report``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import plots, results, scale
+from benchmarks.numbers import Spread, spread
+from benchmarks.targets import TARGETS, Entry, Target, latest
+from benchmarks.trace import Span, totals
+
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
+_LARGE = 1_000
+
+_HEAD = """# Benchmarks
+
+Written by `make bench`; do not edit. Every figure is the median of the runs of one session, with the least and the greatest in
+brackets; what is compared ran in turn in the same session. The raw values are in `benchmarks/results/`. Rows are those of the
+table in issue 4; (a) is a single-process reference in DuckDB that does the same detection in memory, chunk by chunk, and keeps
+nothing; (b) is the usual way: for each chunk the whole file is downloaded and every pattern computed anew over all rows so far.
+"""
+
+
+def figure(value: float) -> str:
+    """Write a value with three digits, or all of a whole number."""
+    if abs(value) >= _LARGE:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.01 or value == 0 else f"{value:.4f}"
+
+
+def shown(found: Spread, unit: str) -> str:
+    """Write a spread as the table has it."""
+    if found.runs == 1:
+        return f"{figure(found.median)} {unit} (1 run)"
+    return f"{figure(found.median)} {unit} [{figure(found.least)} - {figure(found.greatest)}] of {found.runs}"
+
+
+def main_table(entries: list[Entry]) -> str:
+    """Render the table of targets."""
+    lines = ["| # | what | reach | measured | met | to (a) | to (b) |", "|---|---|---|---|---|---|---|"]
+    lines += [_line(target, entries) for target in TARGETS]
+    return "\n".join(lines)
+
+
+def _line(target: Target, entries: list[Entry]) -> str:
+    entry = latest(entries, target.measure, lambda e: e["row"] == target.row)
+    sign = ">=" if target.at_least else "<="
+    if entry is None:
+        return f"| {target.row} | {target.what} | {sign} {figure(target.limit)} | not measured | | | |"
+    found = spread(entry["values"])
+    ratios = [_ratio(found, entry, entries, name) for name in target.compared or ("", "")]
+    met = "yes" if target.is_met(found.median) else "**no**"
+    reach = f"{sign} {figure(target.limit)} {entry['unit']}"
+    what = f"{target.what} ({entry['feed']})" if "x BankSim" in entry["feed"] else target.what
+    return f"| {target.row} | {what} | {reach} | {shown(found, entry['unit'])} | {met} | {ratios[0]} | {ratios[1]} |"
+
+
+def _ratio(found: Spread, entry: Entry, entries: list[Entry], name: str) -> str:
+    other = latest(entries, name, lambda e: e["feed"] == entry["feed"]) if name else None
+    return "" if other is None else f"{figure(found.median / spread(other['values']).median)} x"
+
+
+def other_table(entries: list[Entry]) -> str:
+    """Render the newest of every figure that has no target."""
+    aimed = {(target.row, target.measure) for target in TARGETS}
+    newest = {(e["row"], e["measure"]): e for e in entries if (e["row"], e["measure"]) not in aimed}
+    lines = ["| # | what | measured | on |", "|---|---|---|---|"]
+    for (row, measure), entry in sorted(newest.items(), key=lambda item: (item[0][0].zfill(2), item[0][1])):
+        lines.append(f"| {row} | {measure} | {shown(spread(entry['values']), entry['unit'])} | {entry['feed']} |")
+    return "\n".join(lines)
+
+
+def steps_table(entry: Entry) -> str:
+    """Render the median seconds of each step of a job."""
+    runs = entry["details"]["runs"]
+    names = list(dict.fromkeys(name for run in runs for name, _ in run["steps"]))
+    lines = [
+        "| step | seconds |",
+        "|---|---|",
+        f"| process start and imports | {figure(spread([r['start'] for r in runs]).median)} |",
+    ]
+    for name in names:
+        seconds = [sum(s for step, s in run["steps"] if step == name) for run in runs]
+        lines.append(f"| {name} | {figure(spread(seconds).median)} |")
+    return "\n".join(lines)
+
+
+def trace_table(spans: Sequence[Span]) -> str:
+    """Render where the time of a run goes: hops and tasks, then what is inside."""
+    lines = ["| what | seconds |", "|---|---|"]
+    for level, heading in enumerate(("hops and tasks", "within the tasks", "within the detection job")):
+        found = [(name, seconds) for name, seconds in totals(s for s in spans if s.level == level) if seconds >= 0.1]
+        lines += [f"| **{heading}** | |"] if found else []
+        lines += [f"| {name.replace('|', '/')} | {seconds:.2f} |" for name, seconds in found]
+    return "\n".join(lines)
+
+
+def circumstances(entries: list[Entry]) -> str:
+    """Say on which machines and commits the newest results were measured."""
+    newest = {(entry["row"], entry["measure"]): entry for entry in entries}.values()
+    lines = []
+    for date, commit in sorted({(entry["date"], entry["commit"]) for entry in newest}):
+        entry = next(e for e in newest if e["date"] == date)
+        machine = entry["machine"]
+        rows = ", ".join(sorted({e["row"] for e in newest if e["date"] == date}, key=lambda row: row.zfill(2)))
+        lines.append(
+            f"- rows {rows}: {date}, commit {commit}, {machine['cores']} cores ({machine['processor']}), "
+            f"{machine['memory_gb']} GB, Linux {machine['kernel']}, Python {machine['python']}, "
+            f"load before {machine['load_before']}"
+        )
+    return "\n".join(lines)
+
+
+def page(entries: list[Entry]) -> str:
+    """Render docs/benchmarks.md."""
+    parts = [_HEAD, main_table(entries), ""]
+    if any(entry["commit"].endswith("+") for entry in entries):
+        parts += ["A commit with + had changes that were not committed.", ""]
+    for file, title, drawn in plots.PICTURES:
+        if any(entry["measure"] in drawn for entry in entries):
+            parts += [f"## {title}", "", f"![{title}](images/{file})", ""]
+            parts += _beside(file, entries)
+    parts += ["## Other figures", "", other_table(entries), "", "## Measured on", "", circumstances(entries), ""]
+    return "\n".join(parts)
+
+
+def _beside(file: str, entries: list[Entry]) -> list[str]:
+    """Give the tables that stand below a picture."""
+    if file == "bench-trace.svg" and (entry := latest(entries, "backfill")):
+        return [trace_table([Span(*span) for span in entry["details"]["trace"]]), ""]
+    if file == "bench-job.svg":
+        tables = []
+        for measure in ("job, one chunk", "job, all chunks"):
+            if entry := latest(entries, measure):
+                tables += [f"Medians of the steps: {measure}.", "", steps_table(entry), ""]
+        return tables
+    return []
+
+
+def main() -> None:
+    """Write the pages and the pictures from what is in benchmarks/results."""
+    entries = results.load()
+    if not entries:
+        print("no results yet; make bench measures")
+        return
+    plots.draw(entries, _DOCS / "images")
+    (_DOCS / "benchmarks.md").write_text(page(entries))
+    scale.update(_DOCS / "scale.md", entries)
+    print(main_table(entries))
+    print("\nwritten: docs/benchmarks.md, docs/images/bench-*.svg, the figures of docs/scale.md", flush=True)
+
+
+if __name__ == "__main__":
+    main()

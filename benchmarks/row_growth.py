@@ -1,0 +1,54 @@
+"""Row 7: whether a batch of one chunk costs more late in a feed than early in it."""
+
+from __future__ import annotations
+
+from benchmarks.bench import Bench, airflow_kept_off, say
+from benchmarks.feeds import Files
+from benchmarks.job import JobRun, applied, commit, landed, opened_batch, run_job
+from benchmarks.numbers import spread
+from benchmarks.results import Result
+
+EARLY = 5
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Compare chunk 5 with the last full chunk of the usual feed, in turn."""
+    files = bench.files
+    late = files.chunks - 1 if files.rows % 10_000 else files.chunks
+    with airflow_kept_off(bench):
+        say(f"row 7: preparing feeds with chunks {EARLY} and {late} next")
+        batches = {chunk: _waiting(bench, files, chunk) for chunk in (EARLY, late)}
+        return compared(bench, batches, "growth", files)
+
+
+def compared(bench: Bench, batches: dict[int, int], measure: str, files: Files) -> list[Result]:
+    """Run the jobs of two open batches in turn, each with its commit rolled back; the first run of each is not counted."""
+    (early, first), (late, second) = sorted(batches.items())
+    seconds: dict[int, list[float]] = {early: [], late: []}
+    details: list[dict[str, object]] = []
+    for number in range(bench.options.repeats + 1):
+        for chunk, batch_id in ((early, first), (late, second)):
+            run, commit_seconds = _cost(bench, batch_id)
+            if number:
+                seconds[chunk].append(run.seconds + commit_seconds)
+                details.append({"chunk": chunk, "commit": commit_seconds, **run.details()})
+    ratio = spread(seconds[late]).median / spread(seconds[early]).median
+    say(f"  chunk {late} against {early}: {ratio:.2f}")
+    ratios = [after / before for before, after in zip(seconds[early], seconds[late], strict=True)]
+    return [
+        Result("7", measure, "x", ratios, files.label, {"chunks": [early, late], "runs": details}),
+        Result("7", f"{measure}: early chunk", "s", seconds[early], files.label, {"chunk": early}),
+        Result("7", f"{measure}: late chunk", "s", seconds[late], files.label, {"chunk": late}),
+    ]
+
+
+def _cost(bench: Bench, batch_id: int) -> tuple[JobRun, float]:
+    run = run_job(bench, batch_id)
+    return run, commit(bench, batch_id, keep=False)
+
+
+def _waiting(bench: Bench, files: Files, chunk: int) -> int:
+    """Land and apply a new feed up to the chunk before, and open a batch of the chunk."""
+    feed = landed(bench, files, chunk)
+    applied(bench, feed, chunk - 1)
+    return opened_batch(bench, feed, chunk)

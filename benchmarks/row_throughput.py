@@ -1,0 +1,94 @@
+"""Row 8, and row 7 on the long feed: backfill of a feed 100 times as long, and what one more chunk costs at its end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from benchmarks.airflow_runs import moment
+from benchmarks.bench import Bench, airflow_kept_off, new_feed, say
+from benchmarks.feeds import CHUNK_ROWS, scaled_files
+from benchmarks.job import applied, landed, opened_batch
+from benchmarks.processes import Peaks, memory_watched
+from benchmarks.results import Result
+from benchmarks.row_growth import compared
+from benchmarks.statements import rows
+from local.airflow_api import AirflowApi
+
+_EARLY = 60
+_POLL_SECONDS = 1.0
+_SAY_SECONDS = 30.0
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Backfill once in Airflow up to the chunk that is then compared with chunk 60."""
+    files = scaled_files(bench.options.scale)
+    late = 59 * bench.options.scale  # 5,900 of 5,947
+    feed = new_feed(files)
+    size = bench.options.batch_chunks
+    say(f"row 8: {late - 1:,} chunks ({files.label}) in batches of {size}")
+    with memory_watched(bench.stack) as peaks:
+        seconds = _backfill(bench, feed, {
+            "feed": feed, "folder_id": bench.put_on_drive(files, feed), "interval_seconds": 0,
+            "last_chunk": late - 1, "batch_chunks": size,
+        }, late - 1)  # fmt: skip
+    count = (late - 1) * CHUNK_ROWS
+    say(f"  {count:,} rows in {seconds:.0f} s: {count / seconds:,.0f} rows/s")
+    found = _results(bench, feed, count / seconds, peaks, files.label)
+    with airflow_kept_off(bench):
+        say(f"row 7 on the long feed: chunk {late:,} against {_EARLY}")
+        early = landed(bench, files, _EARLY)
+        applied(bench, early, _EARLY - 1)
+        _land_next(bench, feed, late)
+        batches = {_EARLY: opened_batch(bench, early, _EARLY), late: opened_batch(bench, feed, late)}
+        return found + compared(bench, batches, "growth, long feed", files)
+
+
+def _backfill(bench: Bench, feed: str, conf: dict[str, Any], last: int) -> float:
+    """Trigger the range and wait until it is applied and exported; give the seconds since Airflow took the trigger."""
+    with bench.stack.airflow_client() as client:
+        api = AirflowApi(client)
+        run_id = api.trigger(conf)
+        api.unpause()
+        told, tail = time.monotonic(), None
+        while True:
+            progress = bench.ledger.row("select_progress", feed=feed)
+            if progress is not None and progress["applied"] >= last:
+                tail = tail or time.monotonic()
+                if not progress["unconfirmed"] and time.monotonic() - tail > 10 * _POLL_SECONDS:
+                    break
+            if (failed := run_id if api.state(run_id) == "failed" else None) is not None:
+                raise RuntimeError(f"the backfill failed: {api.reason(failed)}")
+            if progress is not None and time.monotonic() - told > _SAY_SECONDS:
+                say(f"  landed {progress['landed']:,}, applied {progress['applied']:,}")
+                told = time.monotonic()
+            time.sleep(_POLL_SECONDS)
+        run = client.get(f"/dags/transaction_patterns/dagRuns/{run_id}").raise_for_status().json()
+    ended = max(t for t in (progress["last_file_at"], _applied_at(bench, progress["feed_id"])) if t is not None)
+    return float((ended - moment(run["queued_at"])).total_seconds())
+
+
+def _applied_at(bench: Bench, feed_id: int) -> Any:
+    return max(batch["applied_at"] for batch in rows(bench.connection, "select_batch_times", feed_id=feed_id))
+
+
+def _land_next(bench: Bench, feed: str, last: int) -> None:
+    from feeds.blobs import Blobs
+    from feeds.drive import DriveHook
+    from feeds.landing import land
+    from feeds.request import FeedRequest
+
+    land(bench.ledger, DriveHook(), Blobs(), FeedRequest(feed, {}, last_chunk=last))
+
+
+def _results(bench: Bench, feed: str, rate: float, peaks: Peaks, label: str) -> list[Result]:
+    feed_id = (bench.ledger.row("select_feed", feed=feed) or {})["feed_id"]
+    batches = rows(bench.connection, "select_batch_times", feed_id=feed_id)
+    megabyte = 2**20
+    return [
+        Result(
+            "8", "throughput", "rows/s", [rate], label, {"batches": [[b["last_chunk"], round(b["seconds"], 2)] for b in batches]}
+        ),
+        Result("8", "peak memory of the driver", "MB", [peaks.driver / megabyte], label),
+        Result("8", "peak memory of a task", "MB", [peaks.tasks / megabyte], label),
+    ]
