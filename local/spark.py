@@ -29,8 +29,8 @@ _CONF = {
     # Jobs share one session, see job_remote: it must outlive a quiet hour, and keep the code that it has compiled.
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
     "spark.sql.codegen.cache.maxEntries": "2000",
-    # On two cores the second compiler takes more time from a job of seconds than its code gives back: first batch 27 s, not 37.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    # Spark's generated methods are long, and Java would leave the longest uncompiled: compiled, a scan takes half the time.
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:-DontCompileHugeMethods",
 }
 
 

@@ -48,7 +48,8 @@ def main(directory: Path) -> None:
     pairs.write.format("noop").mode("overwrite").save()
     new = pairs.join(weighted, ["merchant", "customer"], "left")
     nobody = new.where(F.lit(False))
-    known = new.where(F.col("weight").isNotNull()).select("merchant", F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
+    known = new.where(F.col("weight").isNotNull())
+    weights_of_new = known.select("merchant", F.lit(False), F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
     batch = Batch(
         first_chunk=1,
         last_chunk=_CHUNKS,
@@ -57,7 +58,7 @@ def main(directory: Path) -> None:
         pairs=new.withColumn("transactions", F.lit(0)).withColumn("amount", F.lit(0).cast("decimal(24,2)")),
         totals=nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers")),
         idle=nobody.select("merchant", "customer", "transactions", "weight"),
-        weights=[KnownWeight(*row) for row in known],
+        weights=[KnownWeight(*row) for row in weights_of_new],
     )
     found = findings(batch, _RULES)
     if sum(found.rows.values()) != _ROWS or found.detections.num_rows == 0:

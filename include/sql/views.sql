@@ -47,28 +47,28 @@ left join lateral (
 -- bounds of the last: every new woman and no new man, and the reverse.
 create view ledger.touched_pair as
 with pair as not materialized (
-    select s.batch_id, s.staging_id, s.merchant, s.customer, b.state_feed_id,
-           case b.weight_scope when 'customer' then '' else s.merchant end as weight_merchant,
-           p.customer is null as is_new, p.weight,
-           coalesce(p.transactions, 0) as transactions, coalesce(p.amount, 0) as amount,
-           coalesce(p.seen_female, false) as seen_female, coalesce(p.seen_male, false) as seen_male,
-           coalesce(p.transactions, 0) + s.transactions >= b.child_min_transactions as is_frequent,
-           coalesce(m.transactions, 0) + sum(s.transactions) over merchants > b.upgrade_min_transactions as is_ranked,
-           coalesce(m.female, 0) + count(*) filter (where s.seen_female and p.seen_female is not true) over merchants
-               > b.dei_min_female
-           and coalesce(m.male, 0) + 2 * count(*) filter (where s.seen_male and p.seen_male is not true) over merchants
-               > coalesce(m.female, 0) as is_balanced
-    from ledger.staged_pair s
-    join ledger.batch_rules b on b.batch_id = s.batch_id
-    left join lateral (
-        select * from ledger.pair_total
-        where feed_id = b.state_feed_id and merchant = s.merchant and customer = s.customer
-        limit 1
-    ) p on true
-    left join lateral (
-        select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
-    ) m on true
-    window merchants as (partition by s.batch_id, s.staging_id, s.merchant)
+    select t.batch_id, t.staging_id, t.merchant, p.customer, b.state_feed_id,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
+           p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
+           p.transactions + p.batch_transactions >= b.child_min_transactions as is_frequent,
+           t.ranked as is_ranked,
+           t.female + p.new_female > b.dei_min_female and t.male + 2 * p.new_male > t.female as is_balanced
+    from ledger.touched_merchant t
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    cross join lateral (
+        select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
+               coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
+               coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
+               count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,
+               count(*) filter (where s.seen_male and k.seen_male is not true) over () as new_male
+        from ledger.staged_pair s
+        left join lateral (
+            select * from ledger.pair_total
+            where feed_id = b.state_feed_id and merchant = t.merchant and customer = s.customer
+            limit 1
+        ) k on true
+        where s.batch_id = t.batch_id and s.staging_id = t.staging_id and s.merchant = t.merchant
+    ) p
 )
 select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
        coalesce(p.weight, w.weight) as weight
@@ -98,7 +98,7 @@ where p.is_ranked and coalesce(p.weight, w.weight) is not null
 -- of the batch the last place that qualifies is between first_place and last_place.
 create view ledger.upgrade_merchant as
 with merchant as not materialized (
-    select t.batch_id, t.staging_id, t.merchant, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
+    select t.batch_id, t.staging_id, t.merchant, t.ranked, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
            case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
            (select coalesce(sum(customers), 0)::bigint from ledger.ranked_total
             where feed_id = b.state_feed_id and merchant = t.merchant) as customers
@@ -114,7 +114,7 @@ from merchant m
 cross join lateral (
     select count(*) as customers
     from (select customer from ledger.staged_pair
-          where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
+          where m.ranked and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
     where not exists (
         select from ledger.pair_total where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
     ) and (exists (
@@ -130,7 +130,7 @@ where m.customers + n.customers > 0;
 -- The weights among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those that
 -- new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
 create view ledger.upgrade_weight as
-select u.batch_id, u.staging_id, u.merchant, u.customers, 0 as chunk, p.weight,
+select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, 0 as chunk, p.weight,
        greatest(1, u.first_place - u.new_customers) - 1 + row_number() over (
            partition by u.batch_id, u.staging_id, u.merchant order by p.weight
        ) as place
@@ -143,7 +143,7 @@ cross join lateral (
     limit u.last_place - greatest(1, u.first_place - u.new_customers) + 1
 ) p
 union all
-select u.batch_id, u.staging_id, u.merchant, u.customers, s.first_chunk, w.weight, null
+select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, s.first_chunk, w.weight, null
 from ledger.upgrade_merchant u
 cross join lateral (
     select customer, first_chunk from ledger.staged_pair

@@ -58,7 +58,7 @@ class Batch:
     def running(self) -> DataFrame:
         """The pairs' totals at each chunk that adds to them.
 
-        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, weight``: ``added`` is of the chunk,
+        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, has_weight``: ``added`` is of the chunk,
         ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does. Pairs that no rule may come to hold for are
         there with what the chunk adds alone, for counting: their other columns are null.
         """
@@ -69,7 +69,7 @@ class Batch:
             (F.col("amount") * 100).cast("long").alias("cents_before"),
             F.col("seen_female").alias("female_before"),
             F.col("seen_male").alias("male_before"),
-            "weight",
+            F.col("weight").isNotNull().alias("has_weight"),
         )
         # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
         so_far = Window.partitionBy("customer", "merchant").orderBy("chunk").rowsBetween(Window.unboundedPreceding, 0)
@@ -82,12 +82,13 @@ class Batch:
             (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
             F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
             F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
-            "weight",
+            "has_weight",
         )
         # Each detector needs other rows and columns. Left alone, Spark would drop the rest separately for each, see different
         # plans, and do all of this once per use. It drops nothing before metrics, and these need every column: so all plans are
         # alike up to here, and share the exchange. Partitioned as before, but named the other way round, or it would be left out.
-        every_column = [F.max(name) for name in running.columns if name not in ("merchant", "customer")]
+        columns = ("transactions", "cents", "as_female", "as_male", "has_weight")
+        every_column = [F.sum("chunk"), F.sum("added"), *map(F.count, columns)]
         return running.repartition("merchant", "customer").observe("running", *every_column)
 
     @cached_property

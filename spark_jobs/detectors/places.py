@@ -24,6 +24,8 @@ class KnownWeight(NamedTuple):
     ----------
     merchant
         The merchant.
+    ranked_before
+        Whether it had enough transactions before the batch to be ranked; else it comes to that within the batch.
     customers
         How many of its customers had a weight before the batch.
     chunk
@@ -35,6 +37,7 @@ class KnownWeight(NamedTuple):
     """
 
     merchant: str
+    ranked_before: bool
     customers: int
     chunk: int
     weight: Decimal

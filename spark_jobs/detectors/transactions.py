@@ -7,8 +7,6 @@ the ledger's instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -79,14 +77,7 @@ def _number_in(file_name: Column) -> Column:
 
 def clean(value: Column, wrapping: str = " '") -> Column:
     """Strip what BankSim wraps text in: single quotes and spaces, at both ends."""
-    # Stripping takes Spark longer than all else about a row; most text is bare, or in one pair of quotes.
-    inside = F.substring(value, F.lit(2), F.length(value) - 2)
-    in_quotes = value.startswith("'") & value.endswith("'") & (F.length(value) > 2) & ~_wrapped(inside, wrapping)
-    return F.when(~_wrapped(value, wrapping), value).when(in_quotes, inside).otherwise(F.btrim(value, F.lit(wrapping)))
-
-
-def _wrapped(value: Column, wrapping: str) -> Column:
-    return reduce(or_, (end for letter in wrapping for end in (value.startswith(letter), value.endswith(letter))))
+    return F.btrim(value, F.lit(wrapping))
 
 
 def totals(transactions: DataFrame) -> DataFrame:

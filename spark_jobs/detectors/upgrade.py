@@ -7,7 +7,7 @@ customer is compared with the two limits, at its own chunks and at those where a
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from detectors import places
@@ -43,7 +43,10 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int")
     schema = f"merchant string, chunk int, place long, most_weight {_WEIGHT}"
-    limits = _limits(batch, spark.createDataFrame(by_weight, schema), _over(batch, upgrade_min_transactions))
+    limits = _limits(batch, spark.createDataFrame(by_weight, schema))
+    if not all(known.ranked_before for known in batch.weights):
+        limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
+    limits = limits.withColumn("is_easier", _is_easier())
     holds = (
         _totals(batch, _most_weight(spark, by_weight))
         .join(F.broadcast(limits), "merchant")
@@ -57,18 +60,15 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     return first_boundary(holds, "merchant", "customer")
 
 
-def _limits(batch: Batch, by_weight: DataFrame, over: DataFrame) -> DataFrame:
-    """Give what a customer needs at the boundaries that count: ``merchant, chunk, least_transactions, most_weight, is_easier``.
-
-    It is easier than at the boundary before, or that one is in another batch or does not count.
-    """
+def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
+    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight``."""
     # A customer leaves the number of transactions that it had, and comes to another.
     moves = F.array(
         F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
         F.struct("transactions", F.lit(1).cast("long").alias("customers")),
     )
     changes = (
-        batch.running.where(F.col("weight").isNotNull())
+        batch.running.where("has_weight")
         .select("merchant", F.col("chunk").alias("changed_at"), F.inline(moves))
         .where(F.col("transactions") > 0)
         .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
@@ -77,10 +77,6 @@ def _limits(batch: Batch, by_weight: DataFrame, over: DataFrame) -> DataFrame:
     )
     so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
     from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
-    before = Window.partitionBy("merchant").orderBy("chunk")
-    is_easier = (F.col("least_transactions") < F.lag("least_transactions").over(before)) | (
-        F.col("most_weight") > F.lag("most_weight").over(before)
-    )
     return (
         changes.withColumn("customers", F.sum("customers").over(so_far))
         .withColumn("changed_again_at", F.lead("changed_at", 1, _NEVER).over(so_far))
@@ -90,9 +86,15 @@ def _limits(batch: Batch, by_weight: DataFrame, over: DataFrame) -> DataFrame:
         .where(F.col("customers") >= F.col("place"))
         .groupBy("merchant", "chunk")
         .agg(F.max("transactions").alias("least_transactions"), F.first("most_weight").alias("most_weight"))
-        .join(F.broadcast(over), ["merchant", "chunk"])
-        .withColumn("is_easier", F.coalesce(is_easier, F.lit(True)))
     )
+
+
+def _is_easier() -> Column:
+    """Whether less is needed than at the boundary before; so too when that one is in another batch or does not count."""
+    before = Window.partitionBy("merchant").orderBy("chunk")
+    fewer = F.col("least_transactions") < F.lag("least_transactions").over(before)
+    heavier = F.col("most_weight") > F.lag("most_weight").over(before)
+    return F.coalesce(fewer | heavier, F.lit(True))
 
 
 def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
@@ -115,16 +117,12 @@ def _totals(batch: Batch, most_weight: DataFrame) -> DataFrame:
 
     Not those whose weight is too high at every boundary.
     """
-    columns = ["merchant", "customer", "since", "transactions", "weight"]
-    before = batch.pairs.where(F.col("transactions") > 0).unionByName(batch.idle, allowMissingColumns=True)
-    return (
-        before.withColumn("since", F.lit(BEFORE))
-        .select(columns)
-        .unionByName(batch.running.withColumn("since", F.col("chunk")).select(columns))
-        .join(F.broadcast(most_weight), "merchant")
-        .where(F.col("weight") <= F.col("ever_most_weight"))
-        .select(columns)
-    )
+    pair = ["merchant", "customer", "transactions", "weight"]
+    before = batch.pairs.select(pair).unionByName(batch.idle).join(F.broadcast(most_weight), "merchant")
+    light = before.where(F.col("weight") <= F.col("ever_most_weight")).select(*pair, F.lit(BEFORE).alias("since"))
+    in_batch = batch.running.select("merchant", "customer", "transactions", F.col("chunk").alias("since"))
+    weights = F.broadcast(light.select("merchant", "customer", "weight"))
+    return light.where(F.col("transactions") > 0).unionByName(in_batch.join(weights, ["merchant", "customer"]))
 
 
 def _most_weight(spark: SparkSession, by_weight: list[places.Limit]) -> DataFrame:

@@ -80,8 +80,10 @@ class Tables:
             ]
             new = {who: chunk for chunk, who, where, *_ in reversed(cleaned) if where == merchant and who in known.keys() - seen}
             places = enumerate(sorted(known[who] for who in seen), start=1)
-            self.weights += [KnownWeight(f"{case}/{merchant}", len(seen), BEFORE, weight, place) for place, weight in places]
-            self.weights += [KnownWeight(f"{case}/{merchant}", len(seen), chunk, known[who], None) for who, chunk in new.items()]
+            ranked = total_before[0] > self.rules["upgrade_min_transactions"]
+            about = (f"{case}/{merchant}", ranked, len(seen))
+            self.weights += [KnownWeight(*about, BEFORE, weight, place) for place, weight in places]
+            self.weights += [KnownWeight(*about, chunk, known[who], None) for who, chunk in new.items()]
 
     def batch(self, spark: SparkSession) -> Batch:
         """Give all batches as one."""

@@ -27,8 +27,8 @@ def known(seen: list[tuple[int, Decimal]], percent: int) -> list[KnownWeight]:
     last = last_place(len(seen), percent)
     places = [(place, weight) for place, weight in enumerate(old, start=1) if first <= place <= last]
     return [
-        *(KnownWeight("M", len(old), chunk, weight, None) for chunk, weight in new),
-        *(KnownWeight("M", len(old), 0, weight, place) for place, weight in reversed(places)),
+        *(KnownWeight("M", True, len(old), chunk, weight, None) for chunk, weight in new),
+        *(KnownWeight("M", True, len(old), 0, weight, place) for place, weight in reversed(places)),
     ]
 
 
@@ -44,7 +44,7 @@ def test_limits_are_those_of_all_weights_in_order(seen: list[tuple[int, Decimal]
 
 
 def test_merchants_do_not_meet() -> None:
-    rows = [KnownWeight("A", 0, 2, Decimal(5), None), KnownWeight("B", 1, 0, Decimal(7), 1)]
+    rows = [KnownWeight("A", True, 0, 2, Decimal(5), None), KnownWeight("B", False, 1, 0, Decimal(7), 1)]
     assert list(limits(rows, 10, 1, 2)) == [
         Limit("A", 2, 1, Decimal(5)),
         Limit("B", 1, 1, Decimal(7)),
