@@ -270,7 +270,7 @@ DETECTION_TASK: dict[str, Any] = {
     "deferrable": False,
     "durable": False,
     "retries": 1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
-    "polling_period_seconds": 0.5,  # it sleeps so long; a question costs a request, and 1 would add half a second to a run
+    "polling_period_seconds": 0.25,  # it sleeps so long; a question costs a request, and 1 would add half a second to a run
     "on_retry_callback": record_failed_run,
 }
 """How both DAGs run the job: the arguments of their ``DatabricksSubmitRunOperator``."""

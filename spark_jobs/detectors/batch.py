@@ -58,9 +58,10 @@ class Batch:
     def running(self) -> DataFrame:
         """The pairs' totals at each chunk that adds to them.
 
-        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, has_weight``: ``added`` is of the chunk,
-        ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does. Pairs that no rule may come to hold for are
-        there with what the chunk adds alone, for counting: their other columns are null.
+        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, has_weight, is_first``: ``added`` is of the
+        chunk, ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does; ``is_first`` says whether it is the
+        pair's first chunk of the batch. Pairs that no rule may come to hold for are there with what the chunk adds alone, for
+        counting: their other columns are null.
         """
         before = self.pairs.select(
             "merchant",
@@ -72,7 +73,8 @@ class Batch:
             F.col("weight").isNotNull().alias("has_weight"),
         )
         # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
-        so_far = Window.partitionBy("customer", "merchant").orderBy("chunk").rowsBetween(Window.unboundedPreceding, 0)
+        by_chunk = Window.partitionBy("customer", "merchant").orderBy("chunk")
+        so_far = by_chunk.rowsBetween(Window.unboundedPreceding, 0)
         running = self.increments.join(before, ["customer", "merchant"], "left").select(
             "merchant",
             "customer",
@@ -83,11 +85,12 @@ class Batch:
             F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
             F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
             "has_weight",
+            F.when(F.col("has_weight"), F.lag("chunk").over(by_chunk).isNull()).alias("is_first"),
         )
         # Each detector needs other rows and columns. Left alone, Spark would drop the rest separately for each, see different
         # plans, and do all of this once per use. It drops nothing before metrics, and these need every column: so all plans are
         # alike up to here, and share the exchange. Partitioned as before, but named the other way round, or it would be left out.
-        columns = ("transactions", "cents", "as_female", "as_male", "has_weight")
+        columns = ("transactions", "cents", "as_female", "as_male", "has_weight", "is_first")
         every_column = [F.sum("chunk"), F.sum("added"), *map(F.count, columns)]
         return running.repartition("merchant", "customer").observe("running", *every_column)
 

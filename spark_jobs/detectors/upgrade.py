@@ -7,7 +7,9 @@ customer is compared with the two limits, at its own chunks and at those where a
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from detectors import places
@@ -48,7 +50,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
     limits = limits.withColumn("is_easier", _is_easier())
     holds = (
-        _totals(batch, _most_weight(spark, by_weight))
+        _totals(batch, max(limit.most_weight for limit in by_weight))
         .join(F.broadcast(limits), "merchant")
         .where(
             (F.col("chunk") >= F.col("since"))
@@ -112,22 +114,25 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     )
 
 
-def _totals(batch: Batch, most_weight: DataFrame) -> DataFrame:
+def _totals(batch: Batch, most_weight: Decimal) -> DataFrame:
     """Give the customers' totals with the chunk since which they hold: ``merchant, customer, since, transactions, weight``.
 
-    Not those whose weight is too high at every boundary.
+    Not those whose weight is too high for every merchant at every boundary.
     """
-    pair = ["merchant", "customer", "transactions", "weight"]
-    before = batch.pairs.select(pair).unionByName(batch.idle).join(F.broadcast(most_weight), "merchant")
-    light = before.where(F.col("weight") <= F.col("ever_most_weight")).select(*pair, F.lit(BEFORE).alias("since"))
-    in_batch = batch.running.select("merchant", "customer", "transactions", F.col("chunk").alias("since"))
-    weights = F.broadcast(light.select("merchant", "customer", "weight"))
-    return light.where(F.col("transactions") > 0).unionByName(in_batch.join(weights, ["merchant", "customer"]))
-
-
-def _most_weight(spark: SparkSession, by_weight: list[places.Limit]) -> DataFrame:
-    most: dict[str, places.Limit] = {}
-    for limit in by_weight:
-        most[limit.merchant] = max(limit, most.get(limit.merchant, limit), key=lambda each: each.most_weight)
-    rows = [(merchant, limit.most_weight) for merchant, limit in most.items()]
-    return spark.createDataFrame(rows, f"merchant string, ever_most_weight {_WEIGHT}")
+    key = ["merchant", "customer"]
+    light = batch.pairs.where(F.col("weight") <= most_weight).select(*key, "weight")
+    # At its first chunk of the batch a customer still had for a while what it had before.
+    totals = F.array(
+        F.struct(F.col("chunk").alias("since"), "transactions"),
+        F.struct(
+            F.when(F.col("is_first"), BEFORE).alias("since"),
+            (F.col("transactions") - F.col("added")).alias("transactions"),
+        ),
+    )
+    return (
+        batch.running.where("has_weight")
+        .join(F.broadcast(light), key)
+        .select(*key, F.inline(totals), "weight")
+        .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
+        .unionByName(batch.idle.withColumn("since", F.lit(BEFORE)))
+    )
