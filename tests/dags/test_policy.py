@@ -122,7 +122,7 @@ def test_detection_waits_in_place_and_its_run_is_described_at_every_try(each: DA
     task = _task(each, "detect_patterns")
     assert task.deferrable is False
     assert task.durable is False  # the idempotency token finds the run again, and tells batches apart
-    assert task.polling_period_seconds == 0.5
+    assert task.polling_period_seconds == 0.25
     assert task.json is detection.detection_run
     assert "json" in task.template_fields
     assert task.execution_timeout == timedelta(seconds=detection.RUN_TIMEOUT_SECONDS)
