@@ -94,11 +94,6 @@ class Batch:
         every_column = [F.sum("chunk"), F.sum("added"), *map(F.count, columns)]
         return running.repartition("merchant", "customer").observe("running", *every_column)
 
-    @cached_property
-    def merchant_increments(self) -> DataFrame:
-        """How many transactions each chunk adds to a merchant: ``merchant, chunk, transactions``."""
-        return self.running.groupBy("merchant", "chunk").agg(F.sum("added").alias("transactions"))
-
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
         keys = [F.col("merchant"), F.col("customer"), F.lit(self.last_chunk).alias("chunk")]

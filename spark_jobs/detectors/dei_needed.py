@@ -36,6 +36,9 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
     counts = (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "female", "male")
         .unionByName(_changes(batch))
+        .repartition("merchant")  # so that it travels once for both, the sums and the window
+        .groupBy("merchant", "chunk")
+        .agg(F.sum("female").alias("female"), F.sum("male").alias("male"))
         .select(
             "merchant",
             "chunk",
@@ -49,7 +52,7 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
 
 
 def _changes(batch: Batch) -> DataFrame:
-    """Give by how much each chunk changes a merchant's numbers of female and male customers.
+    """Give by how much customers change their merchant's numbers of female and male ones, and at which chunk.
 
     Of a merchant for which the rule cannot come to hold in the batch, not all pairs are there: its numbers are then not right,
     but lie within the same bounds.
@@ -72,9 +75,10 @@ def _changes(batch: Batch) -> DataFrame:
         first_seen.where(F.col("as_female") != F.col("as_male"))
         .select("merchant", is_female.alias("is_female"), F.inline(steps))
         .where((F.col("chunk") > BEFORE) & (F.col("chunk") < _NEVER))
-        .groupBy("merchant", "chunk")
-        .agg(
-            F.sum(F.when(F.col("is_female"), F.col("step")).otherwise(0)).alias("female"),
-            F.sum(F.when(F.col("is_female"), 0).otherwise(F.col("step"))).alias("male"),
+        .select(
+            "merchant",
+            "chunk",
+            F.when(F.col("is_female"), F.col("step")).otherwise(0).alias("female"),
+            F.when(F.col("is_female"), 0).otherwise(F.col("step")).alias("male"),
         )
     )

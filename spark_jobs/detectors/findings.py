@@ -36,7 +36,7 @@ class Findings:
 
 def findings(batch: Batch, rules: Mapping[str, Any]) -> Findings:
     """Detect all patterns of a batch by the rules (see ``detectors.detect_all``), and fetch the result."""
-    rows = batch.merchant_increments.groupBy("chunk").agg(F.sum("transactions").alias("rows"))
+    rows = batch.running.groupBy("chunk").agg(F.sum("added").alias("rows"))
     found = detect_all(batch, rules).unionByName(rows, allowMissingColumns=True).toArrow()
     counted = found.filter(pc.is_valid(found["rows"]))
     return Findings(

@@ -76,6 +76,9 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
         .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
         .groupBy("merchant", "transactions", "changed_at")
         .agg(F.sum("customers").alias("customers"))
+        .repartition(
+            "merchant"
+        )  # little is left, and every window below is within a merchant: it travels once more, not three times
     )
     so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
     from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
@@ -107,7 +110,7 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     so_far = Window.partitionBy("merchant").orderBy("chunk")
     return (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
-        .unionByName(batch.merchant_increments)
+        .unionByName(batch.running.groupBy("merchant", "chunk").agg(F.sum("added").alias("transactions")))
         .select("merchant", "chunk", F.sum("transactions").over(so_far).alias("transactions"))
         .where((F.col("chunk") > BEFORE) & (F.col("transactions") > upgrade_min_transactions))
         .select("merchant", "chunk")
