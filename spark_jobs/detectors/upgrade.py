@@ -76,9 +76,8 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
         .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
         .groupBy("merchant", "transactions", "changed_at")
         .agg(F.sum("customers").alias("customers"))
-        .repartition(
-            "merchant"
-        )  # little is left, and every window below is within a merchant: it travels once more, not three times
+        # Every window below is within a merchant: what is left by now travels once more, not three times.
+        .repartition("merchant")
     )
     so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
     from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))

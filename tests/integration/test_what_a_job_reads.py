@@ -1,0 +1,106 @@
+"""What a job reads of the state: as much as the batch calls for, however many customers the feed has seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+Connection = psycopg.Connection[Any]
+STAGING = "s1"
+OVER = 50_000
+VIEWS = ("touched_merchant", "touched_pair", "upgrade_weight", "upgrade_total", "upgrade_idle")
+
+
+def seen(connection: Connection, customers: int, *, merchant_transactions: int = 10 * OVER) -> int:
+    """Put a merchant with so many customers into the ledger: customer n has weight n and 10 to 59 transactions; give the feed."""
+    row = connection.execute(
+        "insert into ledger.feed (feed, transactions_file_id, importance_file_id, chunk_size, interval_seconds, upgrade_percent, "
+        "upgrade_min_transactions, weight_scope, child_min_transactions, child_max_average, dei_min_female, detections_per_file, "
+        "linger_seconds, max_reject_percent, source_revision, source_size, source_md5, header, columns, data_start, data_line, "
+        "weights_ready) values ('f', 't', 'i', 10000, 1, 10, %s, 'customer_merchant', 80, 23, 100, 50, 60, 1, 'r', 1, 'm', '', "
+        "'{a}', 0, 1, true) returning feed_id",
+        [OVER],
+    ).fetchone()
+    assert row is not None
+    feed_id = int(row[0])
+    connection.execute(
+        "insert into ledger.merchant_total values (%s, 'M1', %s, %s, 0)", [feed_id, merchant_transactions, customers]
+    )
+    connection.execute(
+        "insert into ledger.weight select %s, 'M1', 'C' || n, n from generate_series(1, %s) n", [feed_id, customers + 100]
+    )
+    connection.execute(
+        "insert into ledger.pair_total select %s, 'M1', 'C' || n, 10 + n %% 50, 99, true, false from generate_series(1, %s) n",
+        [feed_id, customers],
+    )
+    connection.execute("select ledger.rank_feed(%s)", [feed_id])
+    return feed_id
+
+
+def rows_read(connection: Connection, feed_id: int, customers: range) -> dict[str, int]:
+    """Stage a transaction of each customer, and count what each view gives for the batch."""
+    row = connection.execute(
+        "insert into ledger.batch (feed_id, first_chunk, last_chunk) values (%s, 7, 7) returning batch_id", [feed_id]
+    ).fetchone()
+    assert row is not None
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, true, false, 7)",
+            [(row[0], STAGING, f"C{n}") for n in customers],
+        )
+    counts = {}
+    for view in VIEWS:
+        found = connection.execute(f"select count(*) from ledger.{view} where batch_id = %s", [row[0]]).fetchone()
+        assert found is not None
+        counts[view] = int(found[0])
+    return counts
+
+
+@pytest.mark.parametrize("customers", [1_000, 20_000])
+def test_known_customers(connection: Connection, customers: int) -> None:
+    feed_id = seen(connection, customers)
+    assert rows_read(connection, feed_id, range(101, 111)) == {
+        "touched_merchant": 1,
+        "touched_pair": 10,
+        "upgrade_weight": 1,  # of the one place where the limit is, and stays
+        "upgrade_total": 50,
+        "upgrade_idle": 0,
+    }
+
+
+@pytest.mark.parametrize("customers", [1_000, 20_000])
+def test_new_customers_let_the_limits_move(connection: Connection, customers: int) -> None:
+    feed_id = seen(connection, customers)
+    counts = rows_read(connection, feed_id, range(customers - 4, customers + 6))
+    assert counts["touched_pair"] == 10
+    assert counts["upgrade_weight"] <= 5 + 5 + 2  # five new ones; the limit's place, and what five can push it by
+    # In the lowest tenth by weight, a tenth of whom have 55 transactions or more.
+    assert customers * 0.1 * 0.09 <= counts["upgrade_idle"] <= customers * 0.1 * 0.13
+
+
+def test_detected_customers_are_not_read_again(connection: Connection) -> None:
+    feed_id = seen(connection, 1_000)
+    connection.execute(
+        "insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) values (%s, 1, 1, now())", [feed_id]
+    )
+    connection.execute(
+        "insert into ledger.detection select %s, 'PatId1', 'M1', 'C' || n, 'UPGRADE', 1, n, batch_id, now() "
+        "from ledger.batch, generate_series(1, 1000) n",
+        [feed_id],
+    )
+    assert rows_read(connection, feed_id, range(1_001, 1_006))["upgrade_idle"] == 0
+
+
+def test_a_merchant_below_the_threshold_is_not_ranked(connection: Connection) -> None:
+    feed_id = seen(connection, 1_000, merchant_transactions=OVER - 10)
+    counts = rows_read(connection, feed_id, range(101, 111))
+    assert counts == {"touched_merchant": 1, "touched_pair": 0, "upgrade_weight": 0, "upgrade_total": 0, "upgrade_idle": 0}
+
+
+def test_a_merchant_that_comes_over_the_threshold_is_ranked_as_a_whole(connection: Connection) -> None:
+    feed_id = seen(connection, 1_000, merchant_transactions=OVER - 9)
+    counts = rows_read(connection, feed_id, range(101, 111))
+    assert counts["touched_pair"] == 10
+    assert counts["upgrade_idle"] == sum(n % 50 >= 45 for n in range(1, 101))
