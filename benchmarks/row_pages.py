@@ -37,7 +37,7 @@ def measure(bench: Bench) -> list[Result]:
             for part in statements.statement("seed_pages").split(";\n"):
                 if part.strip():
                     connection.execute(part, _SIZES)
-        connection.execute("analyze")
+        connection.execute("vacuum analyze")  # as autovacuum does some time after so many rows
         queries = {name: ledger_statement(name) for name in _OF_THE_PIPELINE}
         queries |= {path.stem: path.read_text() for path in sorted(statements.FOLDER.glob("page_*.sql"))}
         times: dict[str, list[float]] = {name: [] for name in queries}
