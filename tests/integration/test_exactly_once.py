@@ -7,6 +7,7 @@ Against the functions behind the tasks, PostgreSQL, Azurite and the Drive stand-
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,7 +263,11 @@ def _sizes(found: dict[str, Any], plan: Plan) -> list[int]:
 def _assert_state(found: dict[str, Any], transactions: Path) -> None:
     state = reference.state(transactions)
     assert {name: tuple(totals) for name, *totals in found["merchants"]} == state.merchants
-    assert {(name, customer): tuple(totals) for name, customer, *totals in found["pairs"]} == state.pairs
+    assert {(name, customer): tuple(totals) for name, customer, *totals, _ in found["pairs"]} == state.pairs
+    weights = {(merchant, customer): weight for merchant, customer, weight in found["weights"]}
+    assert all(pair[-1] == weights.get(pair[:2]) for pair in found["pairs"])
+    ranked = Counter((merchant, count) for merchant, _, count, *_, weight in found["pairs"] if weight is not None)
+    assert found["ranks"] == [(merchant, count, customers) for (merchant, count), customers in sorted(ranked.items())]
 
 
 def _assert_files(found: dict[str, Any], most: int) -> None:
