@@ -230,7 +230,7 @@ def test_no_crash_and_no_grouping_makes_a_difference(world: World, files: FeedFi
     rules = [list(d) for d in reference.detect(example.transactions, example.importance, plan.rules, sizes)]
     assert [row[1:] for row in found["detections"]] == rules
     assert found["exported"] == [[pattern, action, customer, merchant] for _, pattern, action, customer, merchant in rules]
-    _assert_state(found, example.transactions)
+    _assert_state(found, example.transactions, plan.rules["weight_scope"])
     _assert_files(found, plan.rules["detections_per_file"])
     calm = example.calm(_landed_before_growth(found))
     assert {name: part for name, part in found.items() if name not in GROUPING} == {
@@ -260,14 +260,15 @@ def _sizes(found: dict[str, Any], plan: Plan) -> list[int]:
     return sizes
 
 
-def _assert_state(found: dict[str, Any], transactions: Path) -> None:
+def _assert_state(found: dict[str, Any], transactions: Path, weight_scope: str) -> None:
     state = reference.state(transactions)
     assert {name: tuple(totals) for name, *totals in found["merchants"]} == state.merchants
     assert {(name, customer): tuple(totals) for name, customer, *totals, _ in found["pairs"]} == state.pairs
     weights = {(merchant, customer): weight for merchant, customer, weight in found["weights"]}
-    assert all(pair[-1] == weights.get(pair[:2]) for pair in found["pairs"])
+    for merchant, customer, *_, weight in found["pairs"]:
+        assert weight == weights.get(("" if weight_scope == "customer" else merchant, customer))
     ranked = Counter((merchant, count) for merchant, _, count, *_, weight in found["pairs"] if weight is not None)
-    assert found["ranks"] == [(merchant, count, customers) for (merchant, count), customers in sorted(ranked.items())]
+    assert [tuple(row) for row in found["ranks"]] == [(*key, customers) for key, customers in sorted(ranked.items())]
 
 
 def _assert_files(found: dict[str, Any], most: int) -> None:
