@@ -64,7 +64,9 @@ class Staging:
 
     def ledger(self, table: str) -> DataFrame:
         """Read a table of the ledger; Spark pushes filters on it down to PostgreSQL."""
-        return self.spark.read.format("jdbc").options(**self.options, dbtable=f"ledger.{table}").load()
+        # Without a fetch size the driver of PostgreSQL holds the whole result in memory.
+        options = {**self.options, "fetchsize": "10000"}
+        return self.spark.read.format("jdbc").options(**options, dbtable=f"ledger.{table}").load()
 
     def read(self, view: str) -> DataFrame:
         """Read this execution's rows of a view on staging and state."""
