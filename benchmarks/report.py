@@ -53,6 +53,8 @@ def _line(target: Target, entries: list[Entry]) -> str:
     met = "yes" if target.is_met(found.median) else "**no**"
     reach = f"{sign} {figure(target.limit)} {entry['unit']}"
     what = f"{target.what} ({entry['feed']})" if "x BankSim" in entry["feed"] else target.what
+    if watched := entry["details"].get("minutes"):
+        what += f" (watched for {watched:g} minutes)"
     return f"| {target.row} | {what} | {reach} | {shown(found, entry['unit'])} | {met} | {ratios[0]} | {ratios[1]} |"
 
 
