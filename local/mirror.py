@@ -23,6 +23,8 @@ _THREADS = 4
 def wanted_blobs(parameters: Sequence[str]) -> list[str]:
     """Names of the blobs that a job with these parameters reads; none when it reads no mirror.
 
+    A name that ends in ``/`` stands for all blobs that begin so.
+
     Parameters
     ----------
     parameters
@@ -52,15 +54,20 @@ def _options(parameters: Sequence[str]) -> dict[str, str]:
 
 
 def mirror_blobs(container: ContainerClient, mirror: Path, names: Sequence[str]) -> None:
-    """Make the mirror hold exactly what the container holds under these names.
+    """Make the mirror hold exactly what the container holds under these names, or, where one ends in ``/``, below it.
 
     Raises
     ------
     azure.core.exceptions.AzureError
         Blob Storage does not answer.
     """
+    single = [name for name in names if not name.endswith("/")]
+    for prefix in set(names) - set(single):
+        known = (path for path in (mirror / prefix).rglob("*") if path.is_file() and not path.name.startswith("."))
+        there = container.list_blob_names(name_starts_with=prefix)
+        single += {path.relative_to(mirror).as_posix() for path in known} | set(there)
     with ThreadPoolExecutor(_THREADS) as threads:
-        list(threads.map(lambda name: _mirror_blob(container, mirror, name), names))
+        list(threads.map(lambda name: _mirror_blob(container, mirror, name), single))
 
 
 def _mirror_blob(container: ContainerClient, mirror: Path, name: str) -> None:

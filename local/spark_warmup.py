@@ -42,7 +42,7 @@ def main(directory: Path) -> None:
     spark = SparkSession.builder.getOrCreate()
     folder = directory / "warm-up"
     chunks, importance, columns = _feed(folder)
-    weighted = weights(read_importance(spark, importance.as_uri()), "customer_merchant")
+    weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
     transactions = read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)
     pairs = totals(transactions)
     pairs.write.format("noop").mode("overwrite").save()

@@ -42,7 +42,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--last_chunk", required=True, type=int)
     parser.add_argument("--storage_url", required=True, help="what comes before the name of a blob in its path")
     parser.add_argument("--columns", required=True, type=json.loads, help="JSON list: the header's names in file order")
-    parser.add_argument("--importance", required=True, help="blob name; empty when the ledger has the weights already")
+    parser.add_argument(
+        "--importance", required=True, help="what its blobs' names begin with; empty when the ledger has the weights"
+    )
     parser.add_argument("--still_holds", default="no", choices=["yes", "no"], help="stage also what holds at the last chunk")
     parser.add_argument("--weight_scope", required=True, choices=["customer_merchant", "customer"])
     for detector in DETECTORS:
@@ -53,17 +55,16 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
     """Stage one batch, in the order: verify all blobs, stage totals, detect, verify rows, mark the staging complete."""
-    importance = None
-    if args.importance:
-        with step("importance header read"):
-            importance = read_importance(spark, f"{args.storage_url.rstrip('/')}/{args.importance}")
     with step("blobs verified") as facts:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
         verify_checksums(spark, landed.blobs)
         facts.append(f"{len(landed.chunks)} chunks")
-    if importance is not None:
+        if landed.importance:
+            facts.append(f"importance in {len(landed.importance)} parts")
+    if landed.importance:
         with step("weights staged") as facts:
+            importance = read_importance(spark, [part.path for part in landed.importance])
             facts.extend(stage_weights(staging, importance, args.weight_scope))
 
     transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)

@@ -38,7 +38,6 @@ create table if not exists ledger.feed (
     exhausted_size           bigint,               -- size of the source at which landing found no row left
     checked_at               timestamptz not null default now(), -- when landing last looked for new rows
     importance_revision      text,                 -- null: CustomerImportance has not landed
-    importance_sha256        text,
     weights_ready            boolean     not null default false,
     failures                 integer     not null default 0, -- failed runs since the last good one
     hold_until               timestamptz           -- scheduled runs leave the feed alone until then
@@ -47,6 +46,25 @@ create table if not exists ledger.feed (
 -- A range that a run asked for: scheduled runs apply what is left of it up to chunk backfill_to, backfill_chunks at a time (null: all).
 alter table ledger.feed add column if not exists backfill_to integer;
 alter table ledger.feed add column if not exists backfill_chunks integer check (backfill_chunks > 0);
+
+-- CustomerImportance as it has landed: every part begins with its header.
+create table if not exists ledger.importance_part (
+    feed_id     bigint  not null references ledger.feed,
+    part        integer not null check (part >= 1),
+    blob_name   text    not null,
+    blob_sha256 text    not null,
+    primary key (feed_id, part)
+);
+
+do $$
+begin -- feeds that were begun when it landed as one blob
+    if exists (select from pg_attribute where attrelid = 'ledger.feed'::regclass and attname = 'importance_sha256' and not attisdropped) then
+        insert into ledger.importance_part (feed_id, part, blob_name, blob_sha256)
+        select feed_id, 1, 'importance/' || feed || '/CustomerImportance.csv', importance_sha256
+        from ledger.feed where importance_sha256 is not null;
+        alter table ledger.feed drop column importance_sha256;
+    end if;
+end $$;
 
 create table if not exists ledger.chunk (
     feed_id       bigint      not null references ledger.feed,

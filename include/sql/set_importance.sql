@@ -1,2 +1,2 @@
 -- CustomerImportance has landed.
-update ledger.feed set importance_revision = %(revision)s, importance_sha256 = %(sha256)s where feed_id = %(feed_id)s;
+update ledger.feed set importance_revision = %(revision)s where feed_id = %(feed_id)s;

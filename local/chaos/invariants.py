@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 from azure.storage.blob import ContainerClient
 
-from feeds.blob_names import importance_blob
 from feeds.export import ist
 from feeds.ledger import Ledger, Row
 from local.chaos.outcome import feed_id_of, open_container, rows_of, sha256_of
@@ -26,11 +25,12 @@ def violations(scene: Scene, feed: str) -> list[str]:
         chunks = ledger.rows("select_chunks", feed_id=feed_id, first_chunk=1, last_chunk=1 << 30)
         batches = ledger.rows("outcome_batches", feed_id=feed_id)
         files = ledger.rows("select_files", feed_id=feed_id)
+        parts = ledger.rows("select_importance_parts", feed_id=feed_id)
         row = ledger.row("select_feed", feed=feed) or {}
         return [
             *_of_batches(chunks, batches),
             *_of_staging(ledger.row("count_staging") or {}),
-            *_of_blobs(container, row, chunks, files),
+            *_of_blobs(container, feed, [*chunks, *parts], files),
             *_of_times(container, row, files),
             *_of_runs(scene.databricks_runs(feed), batches),
             *(f"job process {pid} is left" for pid in scene.job_processes()),
@@ -59,13 +59,11 @@ def _of_staging(staged: Row) -> list[str]:
     return [f"{count} rows are left in {table}" for table, count in staged.items() if count]
 
 
-def _of_blobs(container: ContainerClient, feed: Row, chunks: list[Row], files: list[Row]) -> list[str]:
+def _of_blobs(container: ContainerClient, feed: str, landed: list[Row], files: list[Row]) -> list[str]:
     """Compare the blobs with the ledger: each is known, and each has the bytes that the ledger says."""
-    known = {chunk["blob_name"]: chunk["blob_sha256"] for chunk in chunks}
-    known |= {file["blob_name"]: file["blob_sha256"] for file in files}
-    known[importance_blob(feed["feed"])] = feed["importance_sha256"]
-    rejects = {chunk["rejects_blob"] for chunk in chunks if chunk["rejects_blob"]}
-    there = {blob.name for prefix in _PREFIXES for blob in container.list_blobs(name_starts_with=f"{prefix}/{feed['feed']}/")}
+    known = {blob["blob_name"]: blob["blob_sha256"] for blob in [*landed, *files]}
+    rejects = {chunk["rejects_blob"] for chunk in landed if chunk.get("rejects_blob")}
+    there = {name for prefix in _PREFIXES for name in container.list_blob_names(name_starts_with=f"{prefix}/{feed}/")}
     found = [f"file {file['blob_name']} is reserved and not confirmed" for file in files if file["uploaded_at"] is None]
     found += [f"blob {name} is not in the ledger" for name in sorted(there - set(known) - rejects)]
     found += [f"blob {name} is missing" for name in sorted((set(known) | rejects) - there)]

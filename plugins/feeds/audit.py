@@ -12,7 +12,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from feeds.blob_names import detections_prefix, importance_blob
+from feeds.blob_names import detections_prefix
 from feeds.chunks import Chunk, Position, cut_chunks
 from feeds.detection import insert_batch, lock_feed, select_batch
 from feeds.errors import AuditError, BatchError
@@ -135,7 +135,9 @@ def _chunk_differences(landed: Row, cut: Chunk | None) -> list[str]:
 def check_blobs(ledger: Ledger, blobs: Blobs, batch: Row) -> list[str]:
     """Compare every blob of the feed with the ledger: SHA-256 of chunks, importance and detection files, and their rows."""
     feed, chunks = _feed_and_chunks(ledger, batch)
-    differences = _blob_difference(blobs, "importance file", importance_blob(feed["feed"]), feed["importance_sha256"])
+    differences = []
+    for part in ledger.rows("select_importance_parts", feed_id=feed["feed_id"]):
+        differences += _blob_difference(blobs, f"importance part {part['part']}", part["blob_name"], part["blob_sha256"])
     for number, chunk in enumerate(chunks, start=1):
         differences += _blob_difference(blobs, f"chunk {chunk['chunk']}", chunk["blob_name"], chunk["blob_sha256"])
         if chunk["rejects_sha256"] is not None:

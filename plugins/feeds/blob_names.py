@@ -13,9 +13,14 @@ def rejects_blob(feed: str, chunk: int) -> str:
     return f"rejects/{feed}/chunk-{chunk:06d}.csv"
 
 
-def importance_blob(feed: str) -> str:
-    """Name of the blob that holds the feed's CustomerImportance file."""
-    return f"importance/{feed}/CustomerImportance.csv"
+def importance_blob(feed: str, part: int) -> str:
+    """Name of the blob that holds a part of the feed's CustomerImportance file; parts are numbered from 1."""
+    return f"{importance_prefix(feed)}CustomerImportance-{part:06d}.csv"
+
+
+def importance_prefix(feed: str) -> str:
+    """Return what the names of all these parts begin with."""
+    return f"importance/{feed}/"
 
 
 def detections_blob(feed: str, file_number: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
@@ -20,9 +19,9 @@ class Blobs:
         self._hook = WasbHook(wasb_conn_id=conn_id)
         self.container = container_name(conn_id)
 
-    def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
+    def write(self, name: str, data: bytes) -> None:
         """Write a block blob, over one of the same name. It appears whole or not at all."""
-        self._hook.upload(self.container, name, data, length=length, overwrite=True)
+        self._hook.upload(self.container, name, data, overwrite=True)
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a blob."""

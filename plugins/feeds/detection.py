@@ -25,7 +25,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.sdk import BaseHook
 from psycopg.types.json import Jsonb
 
-from feeds.blob_names import importance_blob
+from feeds.blob_names import importance_prefix
 from feeds.blobs import storage_url
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
@@ -212,7 +212,7 @@ def job_arguments(batch: Row, storage: str) -> list[str]:
         "last_chunk": batch["last_chunk"],
         "storage_url": storage,
         "columns": json.dumps(batch["columns"]),
-        "importance": "" if batch["weights_ready"] else importance_blob(batch["feed"]),
+        "importance": "" if batch["weights_ready"] else importance_prefix(batch["feed"]),
         "still_holds": "yes" if batch["purpose"] == "audit" else "no",
         **{name: batch[name] for name in RULES},
     }

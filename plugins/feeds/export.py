@@ -15,8 +15,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from feeds.blob_names import detections_blob
+from feeds.blob_store import BlobStore
 from feeds.csv_lines import render_csv
-from feeds.landing import BlobStore
 from feeds.ledger import Ledger, Row
 
 log = logging.getLogger(__name__)

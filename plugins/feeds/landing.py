@@ -4,8 +4,8 @@ A chunk is a byte range of one revision of the Drive file. Its blob is written f
 its row in the ledger. Crash windows:
 
 - feed started, nothing landed: the next try goes on with it;
-- blob of a chunk, its rejects or CustomerImportance written, no row: the next try reads the same range and writes the same blob
-  again; when the file was replaced in between, the blob gets what the new one has, and so does the row;
+- blob of a chunk or of its rejects written, no row: the next try reads the same range and writes the same blob again; when the
+  file was replaced in between, the blob gets what the new one has, and so does the row;
 - row written, task not yet done: the next try starts behind it;
 - file replaced on Drive meanwhile: seen by its revision before the bytes are used; the landed part is then compared byte by byte.
 
@@ -19,32 +19,24 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from feeds.blob_names import chunk_blob, importance_blob, rejects_blob
+from feeds.blob_names import chunk_blob, rejects_blob
+from feeds.blob_store import BlobStore
 from feeds.chunks import Chunk, Position, cut_chunks
 from feeds.errors import ChunkGapError, FeedError, SourceChangedError
+from feeds.importance import land_importance
 from feeds.ledger import Ledger, Row
 from feeds.opening import open_feed, select_feed
 from feeds.request import FeedRequest
-from feeds.source import BLOCK_BYTES, IMPORTANCE_COLUMNS, Header, PinnedSource, check_landed_part, read_header
+from feeds.source import Header, PinnedSource, check_landed_part
 
 if TYPE_CHECKING:
     from feeds.drive import DriveHook
 
 log = logging.getLogger(__name__)
-
-
-class BlobStore(Protocol):
-    """Where blobs are written; :class:`feeds.blobs.Blobs` on the connection ``blob``."""
-
-    def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
-        """Write a blob, over one of the same name."""
-
-    def sha256(self, name: str) -> str | None:
-        """Return the checksum of a blob's bytes; ``None`` when there is none of that name."""
 
 
 def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedRequest) -> Row:
@@ -74,8 +66,8 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         log.exception("Nothing more can land; this run goes on with what has landed")
         return _outcome(feed, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
-    if not feed["weights_ready"] and blobs.sha256(importance_blob(feed["feed"])) != (feed["importance_sha256"] or ""):
-        _land_importance(ledger, drive, blobs, feed)
+    if not feed["weights_ready"]:
+        land_importance(ledger, drive, blobs, feed)
     repair_blobs(ledger, drive, source, blobs, feed, last_chunk=_next_batch_end(ledger, feed, request))
     finishing = _finishes(feed, request)
     if not request.ranged and not finishing:
@@ -127,29 +119,6 @@ def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:
         source_md5=revision.md5,
     )
     return source
-
-
-def _land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Row) -> None:
-    """Copy CustomerImportance to Blob Storage as it is, in pieces, once per feed."""
-    revision = drive.get_revision(feed["importance_file_id"])
-    if feed["weights_ready"] and revision.revision_id != feed["importance_revision"]:
-        raise SourceChangedError(
-            f"feed {feed['feed']}: blob {importance_blob(feed['feed'])} is altered or gone, and {revision.name} has another "
-            f"revision on Drive than the one that landed, {feed['importance_revision']}. Restore one of them, then rebuild."
-        )
-    source = PinnedSource(drive, revision)
-    read_header(source.read, revision.size, revision.name, IMPORTANCE_COLUMNS)
-    digest = hashlib.sha256()
-
-    def pieces() -> Iterator[bytes]:
-        for start in range(0, revision.size, BLOCK_BYTES):
-            piece = source.read(start, min(start + BLOCK_BYTES, revision.size))
-            digest.update(piece)
-            yield piece
-
-    blobs.write(importance_blob(feed["feed"]), pieces(), revision.size)
-    ledger.run("set_importance", feed_id=feed["feed_id"], revision=revision.revision_id, sha256=digest.hexdigest())
-    log.info("Landed %s (%s bytes)", revision.name, f"{revision.size:,}")
 
 
 def _limit(feed: Row, request: FeedRequest) -> int | None:
@@ -251,9 +220,8 @@ def repair_blobs(
     in a backfill in batches those of the next one, and after an interrupted rebuild all chunks, and CustomerImportance.
     """
     waiting = ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"], last_chunk=last_chunk)
-    rebuilding = any(landed["batch_id"] is not None for landed in waiting)
-    if rebuilding and blobs.sha256(importance_blob(feed["feed"])) != feed["importance_sha256"]:
-        _land_importance(ledger, drive, blobs, feed)
+    if any(landed["batch_id"] is not None for landed in waiting):
+        land_importance(ledger, drive, blobs, feed)
     for landed in waiting:
         wanted = {landed["blob_name"]: landed["blob_sha256"], landed["rejects_blob"]: landed["rejects_sha256"]}
         damaged = [name for name, sha256 in wanted.items() if sha256 is not None and blobs.sha256(name) != sha256]

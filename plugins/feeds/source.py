@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 COLUMNS = ("step", "customer", "age", "gender", "zipcodeOri", "merchant", "zipMerchant", "category", "amount", "fraud")
 """Columns that a transactions file has (design.md, section 2); their order is the file's, further ones are allowed."""
 
-IMPORTANCE_COLUMNS = ("Source", "Target", "Weight", "typeTrans")
-"""Columns that CustomerImportance.csv needs; ``fraud`` is not looked at."""
-
 HEADER_BYTES = 1 << 14
 BLOCK_BYTES = 1 << 22
 _BOM = b"\xef\xbb\xbf"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyspark.errors import AnalysisException
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -15,15 +16,16 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 _MAX_ID_BYTES = 256  # landing rejects transactions with longer ones
 
 
-def read_importance(spark: SparkSession, path: str) -> DataFrame:
+def read_importance(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     """Read the importance file.
 
     Parameters
     ----------
     spark
         The session.
-    path
-        Full path of the file. Columns are found by header name; others than the needed four are ignored.
+    paths
+        Full paths of its parts, each of which begins with the header. Columns are found by header name; others than the needed
+        four are ignored.
 
     Returns
     -------
@@ -33,19 +35,14 @@ def read_importance(spark: SparkSession, path: str) -> DataFrame:
     Raises
     ------
     InputError
-        The file does not exist or lacks a column.
+        It lacks a column.
     """
     # A line is a row, also when a quote is not closed: it must not swallow the rows behind it.
-    rows = spark.read.options(**CSV_OPTIONS | {"multiLine": "false"}).csv(path)
-    try:
-        header = [name.strip("\ufeff \r'\"") for name in rows.columns]
-    except AnalysisException as error:
-        if error.getCondition() != "PATH_NOT_FOUND":
-            raise
-        raise InputError(f"importance file {path} does not exist; landing uploads it when the feed starts") from error
+    rows = spark.read.options(**CSV_OPTIONS | {"multiLine": "false"}).csv(list(paths))
+    header = [name.strip("\ufeff \r'\"") for name in rows.columns]
     if missing := [name for name in _NEEDED if name not in header]:
         found = ", ".join(header) or "nothing"
-        raise InputError(f"importance file {path} lacks the column {', '.join(missing)}; its header has {found}")
+        raise InputError(f"importance file {paths[0]} lacks the column {', '.join(missing)}; its header has {found}")
     # By position: names from a file may hold any character.
     rows = rows.toDF(*(f"c{position}" for position in range(len(header))))
     customer, merchant, weight, kind = (F.coalesce(clean(F.col(f"c{header.index(name)}"), " '\r"), F.lit("")) for name in _NEEDED)

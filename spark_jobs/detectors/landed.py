@@ -47,15 +47,15 @@ class LandedChunk(LandedBlob):
 
 @dataclass(frozen=True)
 class Landed:
-    """The landed blobs that a batch needs: its chunks in order, and the importance file unless the ledger has the weights."""
+    """The landed blobs that a batch needs: its chunks in order, and importance, in parts, unless the ledger has the weights."""
 
     chunks: Sequence[LandedChunk]
-    importance: LandedBlob | None
+    importance: Sequence[LandedBlob]
 
     @property
     def blobs(self) -> list[LandedBlob]:
         """All of them."""
-        return [*self.chunks, *([self.importance] if self.importance else [])]
+        return [*self.chunks, *self.importance]
 
 
 def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: int, importance: str, storage_url: str) -> Landed:
@@ -70,21 +70,22 @@ def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: i
     first_chunk, last_chunk
         The batch's chunks, both included.
     importance
-        Name of the importance file's blob, or empty.
+        What the names of its blobs begin with, or empty: then it is not needed.
     storage_url
         What comes before a blob's name in its path.
 
     Raises
     ------
     ChunkError
-        The feed is unknown, or a chunk has not landed.
+        The feed is unknown, or a chunk or importance has not landed.
     """
-    feeds = staging.ledger("feed").where(F.col("feed") == feed).select("feed_id", "importance_sha256").collect()
+    feeds = staging.ledger("feed").where(F.col("feed") == feed).select("feed_id").collect()
     if not feeds:
         raise ChunkError(f"feed {feed} is not in the ledger")
+    of_feed = F.col("feed_id") == feeds[0].feed_id
     rows = (
         staging.ledger("chunk")
-        .where((F.col("feed_id") == feeds[0].feed_id) & F.col("chunk").between(first_chunk, last_chunk))
+        .where(of_feed & F.col("chunk").between(first_chunk, last_chunk))
         .select("chunk", "blob_name", "blob_sha256", "landed_rows")
         .collect()
     )
@@ -94,9 +95,13 @@ def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: i
     ]
     if missing := sorted(set(range(first_chunk, last_chunk + 1)) - {c.chunk for c in chunks}):
         raise ChunkError(f"feed {feed}: chunk {missing[0]} has not landed ({len(missing)} of the batch have not)")
-    sha256 = feeds[0].importance_sha256
-    file = LandedBlob("importance file", f"{root}/{importance}", importance, sha256) if importance and sha256 else None
-    return Landed(chunks, file)
+    parts = []
+    if importance:
+        found = staging.ledger("importance_part").where(of_feed).select("part", "blob_name", "blob_sha256").collect()
+        parts = [LandedBlob(f"importance part {part}", f"{root}/{name}", name, sha256) for part, name, sha256 in sorted(found)]
+        if not parts:
+            raise ChunkError(f"feed {feed}: CustomerImportance has not landed")
+    return Landed(chunks, parts)
 
 
 def verify_checksums(spark: SparkSession, blobs: Sequence[LandedBlob]) -> None:
@@ -117,6 +122,7 @@ def verify_checksums(spark: SparkSession, blobs: Sequence[LandedBlob]) -> None:
         lost = [b for b in blobs if b.blob_name in message]
         named = [f"{b.what}: blob {b.blob_name} does not exist, the ledger has its SHA-256 {b.sha256}" for b in lost]
         raise ChunkError(f"{'; '.join(named) or message}. {_REPAIR}") from error
+    # By the end of its path: what Spark gives is absolute, and may write the address otherwise.
     actual = {_file_name(row.path): row.sha256 for row in rows}
     altered = [
         f"{b.what}: blob {b.blob_name} was altered: its SHA-256 is {actual.get(_file_name(b.path))}, the ledger has {b.sha256}"

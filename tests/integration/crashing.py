@@ -113,10 +113,10 @@ class CrashingBlobs(Blobs):
         self._hook, self.container = blobs._hook, blobs.container  # its client is slow to make
         self._effects = effects
 
-    def write(self, name: str, data: bytes | Iterator[bytes], length: int | None = None) -> None:
+    def write(self, name: str, data: bytes) -> None:
         folder, _, file = name.split("/")
         self._effects.come(f"write {folder}/{file}")
-        super().write(name, data, length)
+        super().write(name, data)
 
 
 class CrashingDrive(DriveHook):

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from feeds.blob_names import chunk_blob, importance_blob
+from feeds.blob_names import chunk_blob, importance_blob, importance_prefix
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row
 
@@ -63,7 +63,22 @@ class LandedFeed:
         """Where a chunk lies."""
         return self.root / chunk_blob(FEED, chunk)
 
-    def arguments(self, batch_id: int, first: int, last: int, importance: str = "") -> list[str]:
+    def importance_file(self, part: int) -> Path:
+        """Where a part of importance lies."""
+        return self.root / importance_blob(FEED, part)
+
+    def land_importance(self, part: int, content: bytes) -> None:
+        """Write a part of importance, and its row into the ledger."""
+        file = self.importance_file(part)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        self.connection.execute(
+            "insert into ledger.importance_part (feed_id, part, blob_name, blob_sha256) values (%s, %s, %s, %s) "
+            "on conflict (feed_id, part) do update set blob_sha256 = excluded.blob_sha256",
+            (self.feed_id, part, importance_blob(FEED, part), sha256(file)),
+        )
+
+    def arguments(self, batch_id: int, first: int, last: int, *, with_importance: bool = False) -> list[str]:
         """Arguments of the job."""
         arguments = {
             "feed": FEED,
@@ -72,7 +87,7 @@ class LandedFeed:
             "last_chunk": last,
             "storage_url": self.root.as_uri(),
             "columns": json.dumps(HEADER),
-            "importance": importance,
+            "importance": importance_prefix(FEED) if with_importance else "",
             **{name: value for name, value in self.rules.items() if name != "chunk_size"},
         }
         return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
@@ -105,14 +120,11 @@ def land(
 ) -> LandedFeed:
     """Write a feed's chunks and importance file under a folder, and their rows into the ledger."""
     settings = {name: value for name, value in rules.items() if name != "chunk_size"}
-    file = root / importance_blob(FEED)
-    file.parent.mkdir(parents=True)
-    file.write_bytes(as_csv([IMPORTANCE_HEADER, *importance]))
     columns = {
         "feed": FEED, "transactions_file_id": "t", "importance_file_id": "i", "chunk_size": rules["chunk_size"],
         "interval_seconds": 0, "detections_per_file": 50, "linger_seconds": 60, "max_reject_percent": 1, "source_revision": "r",
         "source_size": 1, "source_md5": "m", "header": b"h", "columns": HEADER, "data_start": 0, "data_line": 2,
-        "importance_revision": "r", "importance_sha256": sha256(file), **settings,
+        "importance_revision": "r", **settings,
     }  # fmt: skip
     names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
     inserted = connection.execute(
@@ -120,6 +132,9 @@ def land(
     ).fetchone()
     assert inserted is not None
     feed = LandedFeed(connection, root, rows, rules, inserted[0])
+    middle = len(importance) // 2
+    for part, weighed in enumerate((importance[:middle], importance[middle:]), start=1):
+        feed.land_importance(part, as_csv([IMPORTANCE_HEADER, *weighed]))
     size = int(rules["chunk_size"])
     for chunk, start in enumerate(range(0, len(rows), size), start=1):
         blob = feed.chunk_file(chunk)

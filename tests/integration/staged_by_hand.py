@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from feeds.blob_names import chunk_blob, importance_blob
+from feeds.blob_names import chunk_blob
 from feeds.blobs import Blobs
 from feeds.ledger import Row
 from tests import reference
@@ -85,9 +85,9 @@ class StagedByHand:
         if self.batch["weights_ready"]:
             kept = self._rows("select merchant, customer, weight from ledger.weight where feed_id = %s")
             return {(merchant, customer): weight for merchant, customer, weight in kept}
-        (sha256,) = self._one("select importance_sha256 from ledger.feed where feed_id = %s")
-        rows = csv.reader(self._blob(importance_blob(self.batch["feed"]), sha256))
-        exact = reference.read_importance(rows, self.batch["weight_scope"])
+        parts = self._rows("select blob_name, blob_sha256 from ledger.importance_part where feed_id = %s order by part")
+        header, *rows = [row for name, sha256 in parts for row in csv.reader(self._blob(name, sha256))]
+        exact = reference.read_importance([header, *(row for row in rows if row != header)], self.batch["weight_scope"])
         return {key: twelve_places(weight) for key, weight in exact.items()}
 
     def _merchants(self) -> Merchants:

@@ -178,16 +178,16 @@ def test_blobs_that_were_tampered_with(pipeline: Pipeline) -> None:
     blobs._hook.delete_file(blobs.container, file)
     blobs._hook.delete_file(blobs.container, "rejects/audited/chunk-000001.csv")
     blobs.write("detections/audited/detections-000099.csv", b"a file that nobody knows")
-    blobs.write("importance/audited/CustomerImportance.csv", b"Source,Target,Weight,typeTrans\n")
+    blobs.write("importance/audited/CustomerImportance-000001.csv", b"Source,Target,Weight,typeTrans\n")
     found = blob_differences(pipeline)
     assert [" ".join(text.split()[:6]) for text in found] == [
-        "importance file: blob importance/audited/CustomerImportance.csv has SHA-256",
+        "importance part 1: blob importance/audited/CustomerImportance-000001.csv has",
         "rejected rows of chunk 1: blob",
         "chunk 2: blob chunks/audited/chunk-000002.csv has SHA-256",
         "file 1: blob detections/audited/detections-000001.csv does not",
         "blob detections/audited/detections-000099.csv is no file of",
     ]
-    with pytest.raises(AuditError, match="feed audited, chunks 1 to 5, blobs: 5 differences: importance file"):
+    with pytest.raises(AuditError, match="feed audited, chunks 1 to 5, blobs: 5 differences: importance part 1"):
         audit.refuse(opened(pipeline), "blobs", found)
     connection.execute("update ledger.detection_file set first_ordinal = first_ordinal - 1 where file_number = 2")
     assert any("holds detections 7 to 14; 8 is the next one" in text for text in blob_differences(pipeline))

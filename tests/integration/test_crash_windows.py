@@ -44,7 +44,7 @@ def left(world: World, feed: str) -> dict[str, Any]:
     """Give what a stopped run has left."""
     counts = {
         "feeds": "select count(*) from ledger.feed where feed = %s",
-        "importance rows": "select count(*) from ledger.feed where feed = %s and importance_sha256 is not null",
+        "importance rows": "select count(*) from ledger.importance_part join ledger.feed using (feed_id) where feed = %s",
         "chunk rows": "select count(*) from ledger.chunk join ledger.feed using (feed_id) where feed = %s",
         "batches": "select count(*) from ledger.batch join ledger.feed using (feed_id) where feed = %s",
         "complete stagings": "select count(*) from ledger.committable join ledger.feed using (feed_id) where feed = %s",
@@ -80,12 +80,13 @@ WINDOWS = (
     Window("feed created | first chunk", "write chunks", {"feeds": 1, "chunks blobs": 0, "chunk rows": 0}),
     Window("Drive revision read | range read", "read a range of transactions.csv", {"feeds": 1, "chunks blobs": 0}, 2),
     Window("importance half read | its blob", "read a range of CustomerImp", {"importance blobs": 0, "importance rows": 0}, 2),
-    Window("importance blob written | its ledger row", "set_importance", {"importance blobs": 1, "importance rows": 0}),
+    Window("importance blob written | its ledger row", "insert_importance", {"importance blobs": 1, "importance rows": 0}),
+    Window("importance | end of its transaction", "end of the transaction", {"importance blobs": 1, "importance rows": 0}),
     Window("rejects written | blob written", "write chunks", {"rejects blobs": 1, "chunks blobs": 0, "chunk rows": 0}),
     Window("blob written | ledger row", "insert_chunk", {"chunks blobs": 1, "chunk rows": 0}),
     Window("last blob written | ledger row", "insert_chunk", {"chunks blobs": 2, "chunk rows": 1}, 2),
     Window("last ledger row | landing succeeds", "land_chunks succeeds", {"chunk rows": 2, "batches": 0}),
-    Window("batch opened | end of its transaction", "end of the transaction", {"chunk rows": 2, "batches": 0}),
+    Window("batch opened | end of its transaction", "end of the transaction", {"chunk rows": 2, "batches": 0}, 2),
     Window("batch opened | job submitted", "submit the job", {"batches": 1, "runs of the job": 0}),
     Window("job submitted | run id kept", "keep the run id", {"runs of the job": 1, "complete stagings": 1}),
     Window(

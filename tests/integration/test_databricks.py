@@ -12,7 +12,7 @@ import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from feeds.blob_names import chunk_blob, importance_blob
+from feeds.blob_names import chunk_blob, importance_blob, importance_prefix
 from local.config import JOB_FOLDER, Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from local.stack import Stack
@@ -117,11 +117,16 @@ def test_submission_mirrors_the_blobs_of_its_job(
 ) -> None:
     feed = f"mirror-{uuid.uuid4().hex[:8]}"
     container.upload_blob(chunk_blob(feed, 2), b"two")
-    container.upload_blob(importance_blob(feed), b"weights")
-    arguments = ["--feed", feed, "--first_chunk", "2", "--last_chunk", "2", "--importance", importance_blob(feed)]
+    parts = [importance_blob(feed, part) for part in (1, 2)]
+    for name in parts:
+        container.upload_blob(name, name.encode())
+    arguments = ["--feed", feed, "--first_chunk", "2", "--last_chunk", "2", "--importance", importance_prefix(feed)]
     ended(workspace, submit(workspace, *arguments, "--storage_url", addresses.storage_url))
     assert (addresses.mirror_dir / chunk_blob(feed, 2)).read_bytes() == b"two"
-    assert (addresses.mirror_dir / importance_blob(feed)).read_bytes() == b"weights"
+    assert [(addresses.mirror_dir / name).read_bytes() for name in parts] == [name.encode() for name in parts]
+    container.delete_blob(parts[0])
+    ended(workspace, submit(workspace, *arguments, "--storage_url", addresses.storage_url))
+    assert [(addresses.mirror_dir / name).exists() for name in parts] == [False, True]
 
 
 def test_mirror_follows_changes_and_deletions(addresses: Addresses, container: ContainerClient) -> None:

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from feeds.blob_names import importance_blob
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from feeds.errors import FeedSettingsError, SourceChangedError, SourceFormatError
@@ -60,7 +61,7 @@ def test_lands_the_source_byte_for_byte(
     stored = chunk_rows(connection)
     assert [row[3] for row in stored] == [1000, 1000, 345]
     assert [row[6] for row in stored] == [hashlib.sha256(blob).hexdigest() for blob in landed]
-    assert blobs.read("importance/exact/CustomerImportance.csv") == (feed.folder / "CustomerImportance.csv").read_bytes()
+    assert blobs.read(importance_blob("exact", 1)) == (feed.folder / "CustomerImportance.csv").read_bytes()
 
 
 def test_a_second_run_lands_nothing(ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed) -> None:
@@ -226,7 +227,7 @@ def test_an_importance_blob_that_is_not_applied_yet_is_landed_again_when_it_is_d
 ) -> None:
     feed = make_feed("weights", HEADER + rows(250))
     land(ledger, drive, blobs, feed.request(chunk_size=100))
-    name = "importance/weights/CustomerImportance.csv"
+    name = importance_blob("weights", 1)
     before = blobs.read(name)
     if damage == "altered":
         blobs.write(name, before.replace(b"1.50", b"1.51"))

@@ -175,7 +175,7 @@ def test_a_rebuild_needs_no_source_and_repairs_blobs_while_there_is_one(pipeline
     request = replace(feed.request(), rebuild=True)
     pipeline.run(feed, **RULES)
     batch = open_rebuild(pipeline.ledger, "rebuilt", {})
-    names = ["chunks/rebuilt/chunk-000002.csv", "importance/rebuilt/CustomerImportance.csv"]
+    names = ["chunks/rebuilt/chunk-000002.csv", "importance/rebuilt/CustomerImportance-000001.csv"]
     before = [pipeline.blobs.read(name) for name in names]
     for name in names:
         pipeline.blobs.write(name, b"altered")

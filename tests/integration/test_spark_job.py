@@ -14,11 +14,10 @@ from pyspark.sql import SparkSession
 import detect_patterns
 from detectors.errors import ChunkError, InputError, JobError
 from detectors.staging import Staging, jdbc_options
-from feeds.blob_names import importance_blob
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
-from tests.integration.spark_feed import FEED, LandedFeed, land, sha256, twelve_places
+from tests.integration.spark_feed import LandedFeed, land, sha256, twelve_places
 
 Connection = psycopg.Connection[Any]
 
@@ -32,9 +31,6 @@ RULES: dict[str, Any] = {
     "dei_min_female": 3,
 }
 STAGING = ("staged_batch", "staged_chunk", "staged_weight", "staged_pair", "staged_detection")
-
-
-IMPORTANCE_BLOB = importance_blob(FEED)
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +82,9 @@ def expected(first: int, last: int, **rules: Any) -> list[tuple[Any, ...]]:
     return [(d.chunk, d.pattern_id, d.action_type, d.merchant, d.customer) for d in found if first <= d.chunk <= last]
 
 
-def run(feed: LandedFeed, first: int, last: int, importance: str = IMPORTANCE_BLOB) -> int:
+def run(feed: LandedFeed, first: int, last: int, *, with_importance: bool = True) -> int:
     batch_id = feed.open_batch(first, last)
-    detect_patterns.main(feed.arguments(batch_id, first, last, importance))
+    detect_patterns.main(feed.arguments(batch_id, first, last, with_importance=with_importance))
     return batch_id
 
 
@@ -125,7 +121,7 @@ def test_first_batch_stages_everything(
 @pytest.mark.parametrize(("first", "last"), [(3, 3), (4, 6)])
 def test_following_batch_goes_on_from_the_state(feed: LandedFeed, first: int, last: int) -> None:
     feed.keep_weights(IMPORTANCE)
-    batch_id = run(feed, first, last, importance="")
+    batch_id = run(feed, first, last, with_importance=False)
     # What earlier batches have detected, the commit leaves out.
     earlier = {d[1:] for d in expected(1, first - 1)}
     found = [d for d in feed.staged("staged_detection", DETECTION, batch_id) if d[1:] not in earlier]
@@ -136,7 +132,7 @@ def test_following_batch_goes_on_from_the_state(feed: LandedFeed, first: int, la
 def test_executions_of_one_batch_do_not_mix(feed: LandedFeed) -> None:
     batch_id = feed.open_batch(1, 3)
     for _ in range(2):
-        detect_patterns.main(feed.arguments(batch_id, 1, 3, IMPORTANCE_BLOB))
+        detect_patterns.main(feed.arguments(batch_id, 1, 3, with_importance=True))
     assert feed.count("staged_batch") == 2
     assert sorted(feed.staged("staged_detection", DETECTION, batch_id)) == expected(1, 3)
     assert feed.count("staged_detection") == 2 * len(expected(1, 3))
@@ -174,9 +170,9 @@ def test_row_count_that_differs_is_named(feed: LandedFeed) -> None:
 
 
 def test_altered_importance_is_named(feed: LandedFeed) -> None:
-    file = feed.root / IMPORTANCE_BLOB
+    file = feed.importance_file(2)
     file.write_bytes(file.read_bytes().replace(b"1.5", b"9.5", 1))
-    with pytest.raises(ChunkError, match=r"importance file: blob importance/spark-job/\S+ was altered"):
+    with pytest.raises(ChunkError, match=r"importance part 2: blob importance/spark-job/\S+-000002.csv was altered"):
         run(feed, 1, 1)
     assert_nothing_staged(feed)
 
@@ -189,25 +185,34 @@ def test_altered_importance_is_named(feed: LandedFeed) -> None:
             "lacks the column Weight; its header has Source",
         ),
         (b"<!DOCTYPE html><html>\n</html>\n", "lacks the column Source, Target, Weight, typeTrans"),
-        (b"", "lacks the column Source, Target, Weight, typeTrans; its header has nothing"),
-        (None, "does not exist"),
     ],
-    ids=["misspelt", "page", "empty", "missing"],
+    ids=["misspelt", "page"],
 )
-def test_unusable_importance_is_refused(feed: LandedFeed, content: bytes | None, message: str) -> None:
-    file = feed.root / IMPORTANCE_BLOB
-    file.unlink()
-    if content is not None:
-        file.write_bytes(content)
+def test_unusable_importance_is_refused(feed: LandedFeed, content: bytes, message: str) -> None:
+    for part in (1, 2):
+        feed.land_importance(part, content)
     with pytest.raises(InputError, match=message):
         run(feed, 1, 1)
     assert_nothing_staged(feed)
 
 
+def test_lost_importance_is_named(feed: LandedFeed) -> None:
+    feed.importance_file(2).unlink()
+    with pytest.raises(ChunkError, match=r"importance part 2: blob importance/spark-job/\S+-000002.csv does not exist"):
+        run(feed, 1, 1)
+    assert_nothing_staged(feed)
+
+
+def test_importance_that_has_not_landed_is_named(feed: LandedFeed) -> None:
+    feed.connection.execute("delete from ledger.importance_part")
+    with pytest.raises(ChunkError, match="feed spark-job: CustomerImportance has not landed"):
+        run(feed, 1, 1)
+    assert_nothing_staged(feed)
+
+
 def test_importance_without_any_number_is_refused(feed: LandedFeed) -> None:
-    file = feed.root / IMPORTANCE_BLOB
-    file.write_bytes(b"Source,Target,Weight,typeTrans\nC1,M1,heavy,x\n")
-    feed.connection.execute("update ledger.feed set importance_sha256 = %s", (sha256(file),))
+    for part in (1, 2):
+        feed.land_importance(part, b"Source,Target,Weight,typeTrans\nC1,M1,heavy,x\n")
     with pytest.raises(InputError, match="no row with a readable Weight"):
         run(feed, 1, 1)
     assert_nothing_staged(feed)
@@ -250,7 +255,7 @@ def test_chunk_of_rejected_rows_alone_counts_nothing(connection: Connection, tmp
     blob.write_bytes(blob.read_bytes().splitlines(keepends=True)[0])
     connection.execute("update ledger.chunk set landed_rows = 0, blob_sha256 = %s where chunk = 2", (sha256(blob),))
     feed.keep_weights(IMPORTANCE)
-    batch_id = run(feed, 2, 2, importance="")
+    batch_id = run(feed, 2, 2, with_importance=False)
     assert feed.count("staged_batch") == 1
     assert feed.staged("staged_pair", "merchant, customer, transactions", batch_id) == []
     assert feed.staged("staged_detection", DETECTION, batch_id) == []

@@ -79,7 +79,7 @@ def test_increments_add_up_per_pair_and_chunk(spark: SparkSession) -> None:
 
 
 def weights_of(spark: SparkSession, file: Path, scope: str) -> dict[tuple[str, str], Decimal]:
-    found = weights(read_importance(spark, file.as_uri()), scope)
+    found = weights(read_importance(spark, [file.as_uri()]), scope)
     assert found.schema["weight"].dataType.simpleString() == "decimal(38,12)"
     return {(row.merchant, row.customer): row.weight for row in found.collect()}
 
@@ -130,7 +130,7 @@ def test_importance_is_read_by_name_and_bad_weights_are_left_out(spark: SparkSes
         b'4,"M3,t,C4\n'  # a quote that is not closed costs its own row
         b"5,M4,t,C5\n"
     )
-    read = read_importance(spark, file.as_uri())
+    read = read_importance(spark, [file.as_uri()])
     assert sorted(read.where("weight is null").select("customer").collect()) == [("C1",)] * 6
     assert weights_of(spark, file, "customer_merchant") == {
         ("M1", "C1"): Decimal("1.5"),

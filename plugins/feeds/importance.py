@@ -1,0 +1,107 @@
+"""Lands CustomerImportance in Blob Storage, once per feed and in parts, so that nobody has to hold the whole file.
+
+Crash windows:
+
+- some parts written, no row: the next try writes all of them, over those of the same name; when the file was replaced by a
+  shorter one in between, the parts that it has no longer stay behind, in no ledger, and nobody reads them;
+- all rows written, task not yet done: the next try finds every part as the ledger has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from feeds.blob_names import importance_blob
+from feeds.blob_store import BlobStore
+from feeds.errors import SourceChangedError, SourceFormatError
+from feeds.ledger import Ledger, Row
+from feeds.source import BLOCK_BYTES, PinnedSource, ReadRange, read_header
+
+if TYPE_CHECKING:
+    from feeds.drive import DriveHook
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("Source", "Target", "Weight", "typeTrans")
+"""Columns that CustomerImportance.csv needs; ``fraud`` is not looked at."""
+
+PART_BYTES = 1 << 24
+"""About the size of a part. Spark holds a few parts at once while it compares checksums."""
+
+_LONGEST_LINE = 1 << 24
+
+
+def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Row) -> None:
+    """Land CustomerImportance, unless every part of it is there as the ledger has it.
+
+    Raises
+    ------
+    SourceChangedError
+        A part is altered or gone, the feed has its weights already, and the file on Drive is not the one that landed.
+    SourceFormatError
+        The file lacks a column, or a line end.
+    """
+    parts = ledger.rows("select_importance_parts", feed_id=feed["feed_id"])
+    damaged = [part["blob_name"] for part in parts if blobs.sha256(part["blob_name"]) != part["blob_sha256"]]
+    if parts and not damaged:
+        return
+    revision = drive.get_revision(feed["importance_file_id"])
+    if feed["weights_ready"] and revision.revision_id != feed["importance_revision"]:
+        raise SourceChangedError(
+            f"feed {feed['feed']}: blob {', '.join(damaged)} is altered or gone, and {revision.name} has another revision "
+            f"on Drive than the one that landed, {feed['importance_revision']}. Restore one of them, then rebuild."
+        )
+    source = PinnedSource(drive, revision)
+    landed = []
+    for part, content in enumerate(cut_parts(source.read, revision.size, revision.name), 1):
+        name = importance_blob(feed["feed"], part)
+        blobs.write(name, content)
+        landed.append((part, name, hashlib.sha256(content).hexdigest()))
+        log.info("Landed part %d of %s (%s bytes)", part, revision.name, f"{len(content):,}")
+    with ledger.transaction():
+        ledger.run("lock_feed", feed_id=feed["feed_id"])
+        ledger.run("delete_importance_parts", feed_id=feed["feed_id"])
+        for part, name, sha256 in landed:
+            ledger.run("insert_importance_part", feed_id=feed["feed_id"], part=part, blob_name=name, blob_sha256=sha256)
+        ledger.run("set_importance", feed_id=feed["feed_id"], revision=revision.revision_id)
+    log.info("Landed %s (%s bytes)", revision.name, f"{revision.size:,}")
+
+
+def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTES) -> Iterator[bytes]:
+    """Cut CustomerImportance into parts at line ends; each begins with the header, and the rest of all is the file's rest.
+
+    Parameters
+    ----------
+    read
+        Reads the file.
+    size
+        Its size in bytes.
+    what
+        Its name, for errors.
+    part_bytes
+        A part ends at the last line end once it has so many bytes.
+
+    Raises
+    ------
+    SourceFormatError
+        See :func:`feeds.source.read_header`; or a line has no end within 16 MiB.
+    """
+    header = read_header(read, size, what, COLUMNS)
+    waiting, at, none_yet = b"", header.data_start, True
+    while at < size:
+        end = min(at + BLOCK_BYTES, size)
+        waiting, at = waiting + read(at, end), end
+        if len(waiting) < part_bytes and at < size:
+            continue
+        # A line is a row here: the job reads no quoted line end (spark_jobs/detectors/importance.py).
+        cut = len(waiting) if at == size else waiting.rfind(b"\n") + 1
+        if cut == 0 and len(waiting) > _LONGEST_LINE:
+            raise SourceFormatError(f"{what}: the line before byte {at:,} has no end within {_LONGEST_LINE:,} bytes")
+        if cut:
+            yield header.raw + waiting[:cut]
+            waiting, none_yet = waiting[cut:], False
+    if none_yet:
+        yield header.raw

@@ -1,0 +1,52 @@
+"""CustomerImportance in parts: together they are the file, each is a file of its own, and none is cut within a line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds import importance
+from feeds.errors import SourceFormatError
+from feeds.importance import cut_parts
+
+HEADER = b"Source,Target,Weight,typeTrans,fraud\n"
+ROW = b"'C1','M1',1.50,'es_food',0"
+
+
+def cut(data: bytes, part_bytes: int) -> list[bytes]:
+    return list(cut_parts(lambda start, end: data[start:end], len(data), "i.csv", part_bytes))
+
+
+@given(
+    rows=st.lists(st.integers(1, 99_999).map(lambda n: ROW.replace(b"1", b"%d" % n)), max_size=30),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    ends=st.booleans(),
+    read_bytes=st.integers(1, 200),
+    part_bytes=st.integers(1, 200),
+)
+def test_parts_are_the_file_cut_between_lines(
+    rows: list[bytes], end: bytes, ends: bool, read_bytes: int, part_bytes: int
+) -> None:
+    rest = end.join(rows) + (end if ends and rows else b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "BLOCK_BYTES", read_bytes)
+        parts = cut(HEADER + rest, part_bytes)
+    assert all(part.startswith(HEADER) for part in parts)
+    assert b"".join(part.removeprefix(HEADER) for part in parts) == rest
+    assert all(part.endswith(b"\n") for part in parts[:-1])
+    longest = max(map(len, rows), default=0) + len(end)
+    assert all(part_bytes - longest <= len(part) - len(HEADER) < part_bytes + read_bytes + longest for part in parts[:-1])
+
+
+def test_a_header_alone_is_one_part() -> None:
+    assert cut(HEADER, 10) == [HEADER]
+    assert cut(b"\xef\xbb\xbf" + HEADER.rstrip(), 10) == [HEADER.rstrip()]
+
+
+def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(importance, "_LONGEST_LINE", 32)
+    with pytest.raises(SourceFormatError, match=r"i\.csv: the line before byte 77 has no end within 32 bytes"):
+        cut(HEADER + b"x" * 100, 16)
+    assert cut(HEADER + b"x" * 30, 16) == [HEADER + b"x" * 30]
