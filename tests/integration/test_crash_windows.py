@@ -97,7 +97,7 @@ WINDOWS = (
     Window("state changed | commit", "commit: update ledger.chunk", {"complete stagings": 1, "applied": 0, "state": False}),
     Window("staging dropped | commit", "commit: end", {"complete stagings": 1, "applied": 0, "state": False}),
     Window("commit | task succeeds", "commit_batch succeeds", {"some pairs": False, "applied": 2, "state": True}),
-    Window("ordinal reserved | transaction", "end of the transaction", {"applied": 2, "some reserved": False}, 2),
+    Window("ordinal reserved | transaction", "end of the transaction", {"applied": 2, "some reserved": False}, 3),
     Window("ordinal reserved | file uploaded", "write detections", {"some reserved": True, "detections blobs": 0}),
     Window("file uploaded | file confirmed", "confirm_file", {"detections blobs": 1, "confirmed files": 0}),
     Window("file confirmed | next file", "write detections", {"detections blobs": 1, "confirmed files": 1}, 2),
