@@ -29,7 +29,7 @@ _CONF = {
     # Jobs share one session, see job_remote: it must outlive a quiet hour, and keep the code that it has compiled.
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
     "spark.sql.codegen.cache.maxEntries": "2000",
-    # Spark's generated methods are long, and Java would leave the longest uncompiled: compiled, a scan takes half the time.
+    # Spark's generated methods are long, and Java would leave the longest uncompiled: scans among them.
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:-DontCompileHugeMethods",
 }
 

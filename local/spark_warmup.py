@@ -12,7 +12,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from local.config import CHECKOUT
@@ -20,11 +20,11 @@ from local.generate import generate
 
 sys.path.append(str(CHECKOUT / "spark_jobs"))
 
+from detectors import detect_all
 from detectors.batch import Batch
-from detectors.findings import findings
 from detectors.importance import read_importance, weights
 from detectors.places import KnownWeight
-from detectors.transactions import increments, read_chunks, totals
+from detectors.transactions import read_chunks, rows_counted, rows_observed, totals
 
 _ROWS = 100_000
 _CHUNKS = 10
@@ -44,8 +44,9 @@ def main(directory: Path) -> None:
     chunks, importance, columns = _feed(folder)
     weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
     transactions = read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)
+    row_count = Observation()
+    totals(rows_observed(transactions, row_count, _CHUNKS)).write.format("noop").mode("overwrite").save()
     pairs = totals(transactions)
-    pairs.write.format("noop").mode("overwrite").save()
     new = pairs.join(weighted, ["merchant", "customer"], "left")
     nobody = new.where(F.lit(False))
     known = new.where(F.col("weight").isNotNull())
@@ -53,15 +54,15 @@ def main(directory: Path) -> None:
     batch = Batch(
         first_chunk=1,
         last_chunk=_CHUNKS,
-        increments=increments(transactions),
+        transactions=transactions,
         merchants=_zeros(pairs.select("merchant").distinct(), "transactions", "female", "male"),
         pairs=new.withColumn("transactions", F.lit(0)).withColumn("amount", F.lit(0).cast("decimal(24,2)")),
         totals=nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers")),
         idle=nobody.select("merchant", "customer", "transactions", "weight"),
         weights=[KnownWeight(*row) for row in weights_of_new],
     )
-    found = findings(batch, _RULES)
-    if sum(found.rows.values()) != _ROWS or found.detections.num_rows == 0:
+    found = detect_all(batch, _RULES).toArrow()
+    if sum(rows_counted(row_count).values()) != _ROWS or found.num_rows == 0:
         raise SystemExit("Spark finds nothing in the warm-up feed")
     # The session stays: it is the jobs' own.
     shutil.rmtree(folder)

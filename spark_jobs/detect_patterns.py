@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,13 +25,12 @@ from pyspark.sql import functions as F
 sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent))
 
 from detectors import DETECTORS, detect_all
-from detectors.findings import findings
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import landed_blobs, verify_checksums, verify_rows
 from detectors.staging import Staging, jdbc_options, observed
 from detectors.state import read_batch
 from detectors.steps import reason_last, step
-from detectors.transactions import increments, read_chunks, totals
+from detectors.transactions import read_chunks, rows_by_chunk, rows_counted, rows_observed, totals
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -54,7 +54,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
-    """Stage one batch, in the order: verify all blobs, stage totals, detect, verify rows, mark the staging complete."""
+    """Stage one batch, in the order: verify all blobs, stage totals, verify rows, detect, mark the staging complete."""
     with step("blobs verified") as facts:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
@@ -69,23 +69,26 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
 
     transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)
     with step("totals staged") as facts:
-        observation = Observation()
-        pairs = totals(transactions)
-        staging.write("staged_pair", pairs.observe(observation, F.count(F.lit(1)).alias("pairs")))
-        facts.append(f"{observed(observation, 'pairs')} pairs touched")
+        row_count, pair_count = Observation(), Observation()
+        pairs = totals(rows_observed(transactions, row_count, len(landed.chunks)))
+        staging.write("staged_pair", pairs.observe(pair_count, F.count(F.lit(1)).alias("pairs")))
+        rows = rows_counted(row_count)
+        if rows != {c.chunk: c.rows for c in landed.chunks if c.rows}:
+            rows = rows_by_chunk(transactions)
+            verify_rows(landed.chunks, rows)
+        facts += [f"{sum(rows.values())} transactions", f"{observed(pair_count, 'pairs')} pairs touched"]
     with step("weights read") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
-        batch = read_batch(staging, increments(transactions), args.first_chunk, args.last_chunk)
+        batch = read_batch(staging, transactions, args.first_chunk, args.last_chunk)
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
     with step("patterns detected") as facts:
-        found = findings(batch, vars(args))
-        verify_rows(landed.chunks, found.rows)
-        facts.append(f"{sum(found.rows.values())} transactions")
-        facts.extend(f"{d.PATTERN_ID} {found.count(d.PATTERN_ID)}" for d in DETECTORS)
+        found = detect_all(batch, vars(args)).toArrow()
+        counts = Counter(found["pattern_id"].to_pylist())
+        facts.extend(f"{d.PATTERN_ID} {counts[d.PATTERN_ID]}" for d in DETECTORS)
     with step("detections staged"):
-        staging.write("staged_chunk", spark.createDataFrame(sorted(found.rows.items()), "chunk int, transactions long"))
-        if found.detections.num_rows:
-            staging.write("staged_detection", spark.createDataFrame(found.detections))
+        staging.write("staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long"))
+        if found.num_rows:
+            staging.write("staged_detection", spark.createDataFrame(found))
     if args.still_holds == "yes":
         with step("what still holds staged"):
             staging.write("staged_holding", detect_all(batch.at_end(), vars(args)))

@@ -24,8 +24,8 @@ drop view if exists ledger.upgrade_pair;
 drop view if exists ledger.upgrade_idle;
 drop view if exists ledger.upgrade_weight;
 drop view if exists ledger.upgrade_total;
-drop view if exists ledger.upgrade_merchant;
 drop view if exists ledger.touched_pair;
+drop view if exists ledger.upgrade_merchant;
 drop view if exists ledger.touched_merchant;
 create view ledger.touched_merchant as
 select s.batch_id, s.staging_id, s.merchant,
@@ -42,60 +42,9 @@ left join lateral (
     select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
 ) m on true;
 
--- The pairs of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
--- customers to rank for PatId1, those with enough transactions for PatId2, and all of a merchant that may become one for PatId3. The
--- bounds of the last: every new woman and no new man, and the reverse.
-create view ledger.touched_pair as
-with pair as not materialized (
-    select t.batch_id, t.staging_id, t.merchant, p.customer, b.state_feed_id,
-           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
-           p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
-           p.transactions + p.batch_transactions >= b.child_min_transactions as is_frequent,
-           t.ranked as is_ranked,
-           t.female + p.new_female > b.dei_min_female and t.male + 2 * p.new_male > t.female as is_balanced
-    from ledger.touched_merchant t
-    join ledger.batch_rules b on b.batch_id = t.batch_id
-    cross join lateral (
-        select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
-               coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
-               coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
-               count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,
-               count(*) filter (where s.seen_male and k.seen_male is not true) over () as new_male
-        from ledger.staged_pair s
-        left join lateral (
-            select * from ledger.pair_total
-            where feed_id = b.state_feed_id and merchant = t.merchant and customer = s.customer
-            limit 1
-        ) k on true
-        where s.batch_id = t.batch_id and s.staging_id = t.staging_id and s.merchant = t.merchant
-    ) p
-)
-select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
-       coalesce(p.weight, w.weight) as weight
-from pair p
-left join lateral (
-    select weight from ledger.weight
-    where p.is_ranked and p.is_new and feed_id = p.state_feed_id and merchant = p.weight_merchant and customer = p.customer
-    union all
-    select weight from ledger.staged_weight
-    where p.is_ranked and p.is_new and batch_id = p.batch_id and staging_id = p.staging_id
-      and merchant = p.weight_merchant and customer = p.customer
-    limit 1
-) w on true
-where p.is_ranked and coalesce(p.weight, w.weight) is not null
-   or p.is_frequent and not exists (
-       select from ledger.detection d
-       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = p.merchant and d.customer = p.customer
-         and d.withdrawn_by is null
-   )
-   or p.is_balanced and not exists (
-       select from ledger.detection d
-       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = p.merchant and d.customer = ''
-         and d.withdrawn_by is null
-   );
-
 -- The merchants whose customers PatId1 ranks, with how many of them have a weight: before the batch, and new in it. At every boundary
--- of the batch the last place that qualifies is between first_place and last_place.
+-- of the batch the last place that qualifies is between first_place and last_place, and no customer with fewer than `least`
+-- transactions does: as many as last_place had those before the batch, and nobody's become fewer.
 create view ledger.upgrade_merchant as
 with merchant as not materialized (
     select t.batch_id, t.staging_id, t.merchant, t.ranked, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
@@ -109,7 +58,7 @@ with merchant as not materialized (
 select m.batch_id, m.staging_id, m.merchant, m.ranked_before, m.state_feed_id, m.weight_merchant, m.customers,
        n.customers as new_customers,
        case when m.customers > 0 then m.percent * (m.customers - 1) / 100 + 1 else 0 end as first_place,
-       m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place
+       p.last_place, t.least
 from merchant m
 cross join lateral (
     select count(*) as customers
@@ -125,7 +74,74 @@ cross join lateral (
         where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.weight_merchant and customer = s.customer
     ))
 ) n
+cross join lateral (select m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place) p
+cross join lateral (
+    select coalesce(max(transactions), 0) as least from (
+        select transactions, sum(customers) over (order by transactions desc) as place
+        from ledger.ranked_total where feed_id = m.state_feed_id and merchant = m.merchant
+    ) t where place >= p.last_place
+) t
 where m.customers + n.customers > 0;
+
+-- The pairs of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
+-- customers for PatId1 that come to enough transactions, those with enough of them for PatId2 whose average may come to be low enough,
+-- and for PatId3 those that change the numbers of a merchant that may become one. Bounds of PatId2: all of the batch's transactions, and nothing paid for them;
+-- of PatId3: every new woman and no new man, and the reverse: one more seen as a man changes the difference by one.
+create view ledger.touched_pair as
+with pair as not materialized (
+    select t.batch_id, t.staging_id, t.merchant, p.customer, b.state_feed_id,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
+           p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
+           p.transactions + p.batch_transactions >= b.child_min_transactions
+               and p.amount < b.child_max_average * (p.transactions + p.batch_transactions) as is_child,
+           p.transactions + p.batch_transactions >= u.least as is_active,
+           p.shows_gender and t.female + p.new_female > b.dei_min_female and t.male + p.new_male > t.female as is_counted
+    from ledger.touched_merchant t
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    left join lateral (
+        select least from ledger.upgrade_merchant
+        where t.ranked and batch_id = t.batch_id and staging_id = t.staging_id and merchant = t.merchant
+        limit 1
+    ) u on true
+    cross join lateral (
+        select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
+               coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
+               coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
+               s.seen_female and k.seen_female is not true or s.seen_male and k.seen_male is not true as shows_gender,
+               count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,
+               count(*) filter (where s.seen_male and k.seen_male is not true) over () as new_male
+        from ledger.staged_pair s
+        left join lateral (
+            select * from ledger.pair_total
+            where feed_id = b.state_feed_id and merchant = t.merchant and customer = s.customer
+            limit 1
+        ) k on true
+        where s.batch_id = t.batch_id and s.staging_id = t.staging_id and s.merchant = t.merchant
+    ) p
+)
+select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
+       case when p.is_active then coalesce(p.weight, w.weight) end as weight
+from pair p
+left join lateral (
+    select weight from ledger.weight
+    where p.is_active and p.is_new and feed_id = p.state_feed_id and merchant = p.weight_merchant and customer = p.customer
+    union all
+    select weight from ledger.staged_weight
+    where p.is_active and p.is_new and batch_id = p.batch_id and staging_id = p.staging_id
+      and merchant = p.weight_merchant and customer = p.customer
+    limit 1
+) w on true
+where p.is_active and coalesce(p.weight, w.weight) is not null
+   or p.is_child and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = p.merchant and d.customer = p.customer
+         and d.withdrawn_by is null
+   )
+   or p.is_counted and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = p.merchant and d.customer = ''
+         and d.withdrawn_by is null
+   );
 
 -- The weights among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those that
 -- new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
@@ -165,23 +181,18 @@ cross join lateral (
 ) w
 where p.known is null;
 
--- How many of those merchants' customers have how many transactions before the batch.
+-- How many of those merchants' customers have how many transactions before the batch, of those that count.
 create view ledger.upgrade_total as
 select u.batch_id, u.staging_id, u.merchant, r.transactions, r.customers
 from ledger.upgrade_merchant u
-join ledger.ranked_total r on r.feed_id = u.state_feed_id and r.merchant = u.merchant;
+join ledger.ranked_total r on r.feed_id = u.state_feed_id and r.merchant = u.merchant and r.transactions >= u.least;
 
 -- The customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come, the places
--- that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit goes below those of last_place before the batch.
+-- that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit by weight goes beyond that of last_place before
+-- the batch.
 create view ledger.upgrade_idle as
 select u.batch_id, u.staging_id, u.merchant, p.customer, p.transactions, p.weight
 from ledger.upgrade_merchant u
-cross join lateral (
-    select coalesce(max(transactions), 0) as least from (
-        select transactions, sum(customers) over (order by transactions desc) as place
-        from ledger.ranked_total where feed_id = u.state_feed_id and merchant = u.merchant
-    ) t where place >= u.last_place
-) t
 left join lateral (
     select weight as most from ledger.pair_total
     where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
@@ -190,7 +201,7 @@ left join lateral (
 cross join lateral (
     select customer, transactions, weight from ledger.pair_total
     where feed_id = u.state_feed_id and merchant = u.merchant
-      and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= t.least
+      and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= u.least
     offset 0
 ) p
 where (u.new_customers > 0 or not u.ranked_before) and not exists (

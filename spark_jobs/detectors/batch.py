@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from detectors.places import KnownWeight
+from detectors.transactions import increments
 
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
@@ -29,15 +30,16 @@ class Batch:
     ----------
     first_chunk, last_chunk
         The batch's chunks, both included.
-    increments
-        What each chunk adds to a pair: ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``.
+    transactions
+        What ``detectors.transactions.read_chunks`` gives.
     merchants
         ``touched_merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
     pairs
         ``touched_pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
-        seen_female, seen_male, weight``; zeros for a new one.
+        seen_female, seen_male, weight``; zeros for a new one. They are few of those that the batch touches.
     totals
-        ``upgrade_total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks.
+        ``upgrade_total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number on that a
+        customer needs at least.
     idle
         ``upgrade_idle``: ``merchant, customer, transactions, weight`` of their customers that the batch does not touch, but for
         whom PatId1 may come to hold.
@@ -47,7 +49,7 @@ class Batch:
 
     first_chunk: int
     last_chunk: int
-    increments: DataFrame
+    transactions: DataFrame
     merchants: DataFrame
     pairs: DataFrame
     totals: DataFrame
@@ -56,12 +58,11 @@ class Batch:
 
     @cached_property
     def running(self) -> DataFrame:
-        """The pairs' totals at each chunk that adds to them.
+        """The totals of ``pairs`` at each chunk that adds to them.
 
-        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, has_weight, is_first``: ``added`` is of the
+        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, weight, is_first``: ``added`` is of the
         chunk, ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does; ``is_first`` says whether it is the
-        pair's first chunk of the batch. Pairs that no rule may come to hold for are there with what the chunk adds alone, for
-        counting: their other columns are null.
+        pair's first chunk of the batch.
         """
         before = self.pairs.select(
             "merchant",
@@ -70,41 +71,37 @@ class Batch:
             (F.col("amount") * 100).cast("long").alias("cents_before"),
             F.col("seen_female").alias("female_before"),
             F.col("seen_male").alias("male_before"),
-            F.col("weight").isNotNull().alias("has_weight"),
+            "weight",
         )
         # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
         by_chunk = Window.partitionBy("customer", "merchant").orderBy("chunk")
         so_far = by_chunk.rowsBetween(Window.unboundedPreceding, 0)
-        running = self.increments.join(before, ["customer", "merchant"], "left").select(
-            "merchant",
-            "customer",
-            "chunk",
-            F.col("transactions").alias("added"),
-            (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
-            (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
-            F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
-            F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
-            "has_weight",
-            F.when(F.col("has_weight"), F.lag("chunk").over(by_chunk).isNull()).alias("is_first"),
+        running = (
+            increments(self.transactions)
+            .join(before, ["customer", "merchant"])
+            .select(
+                "merchant",
+                "customer",
+                "chunk",
+                F.col("transactions").alias("added"),
+                (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
+                (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
+                F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
+                F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
+                "weight",
+                F.lag("chunk").over(by_chunk).isNull().alias("is_first"),
+            )
         )
         # Each detector needs other rows and columns. Left alone, Spark would drop the rest separately for each, see different
         # plans, and do all of this once per use. It drops nothing before metrics, and these need every column: so all plans are
         # alike up to here, and share the exchange. Partitioned as before, but named the other way round, or it would be left out.
-        columns = ("transactions", "cents", "as_female", "as_male", "has_weight", "is_first")
-        every_column = [F.sum("chunk"), F.sum("added"), *map(F.count, columns)]
-        return running.repartition("merchant", "customer").observe("running", *every_column)
+        return running.repartition("merchant", "customer").observe("running", F.max(F.hash(*running.columns)))
 
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
-        keys = [F.col("merchant"), F.col("customer"), F.lit(self.last_chunk).alias("chunk")]
-        increments = self.increments.groupBy(*keys).agg(
-            F.sum("transactions").alias("transactions"),
-            F.sum("cents").alias("cents"),
-            F.bool_or("seen_female").alias("seen_female"),
-            F.bool_or("seen_male").alias("seen_male"),
-        )
+        transactions = self.transactions.withColumn("chunk", F.lit(self.last_chunk))
         weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
-        return replace(self, first_chunk=self.last_chunk, increments=increments, weights=weights)
+        return replace(self, first_chunk=self.last_chunk, transactions=transactions, weights=weights)
 
 
 def first_boundary(holds: DataFrame, *keys: str) -> DataFrame:

@@ -57,13 +57,9 @@ def _changes(batch: Batch) -> DataFrame:
     Of a merchant for which the rule cannot come to hold in the batch, not all pairs are there: its numbers are then not right,
     but lie within the same bounds.
     """
-    first_seen = (
-        batch.running.where(F.col("transactions").isNotNull())
-        .groupBy("merchant", "customer")
-        .agg(
-            F.coalesce(F.min("as_female"), F.lit(_NEVER)).alias("as_female"),
-            F.coalesce(F.min("as_male"), F.lit(_NEVER)).alias("as_male"),
-        )
+    first_seen = batch.running.groupBy("merchant", "customer").agg(
+        F.coalesce(F.min("as_female"), F.lit(_NEVER)).alias("as_female"),
+        F.coalesce(F.min("as_male"), F.lit(_NEVER)).alias("as_male"),
     )
     # A customer counts from the chunk on that shows the first gender, up to the one that shows the other.
     steps = F.array(

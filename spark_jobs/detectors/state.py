@@ -9,15 +9,15 @@ from detectors.places import KnownWeight
 from detectors.staging import Staging
 
 
-def read_batch(staging: Staging, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
-    """Put increments and state together; only the weights are fetched at once.
+def read_batch(staging: Staging, transactions: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
+    """Put transactions and state together; only the weights are fetched at once.
 
     Parameters
     ----------
     staging
         Access to the ledger; the batch's totals are staged.
-    increments
-        What ``detectors.transactions.increments`` gives.
+    transactions
+        What ``detectors.transactions.read_chunks`` gives.
     first_chunk, last_chunk
         The batch's chunks, both included.
     """
@@ -25,7 +25,7 @@ def read_batch(staging: Staging, increments: DataFrame, first_chunk: int, last_c
     return Batch(
         first_chunk=first_chunk,
         last_chunk=last_chunk,
-        increments=increments,
+        transactions=transactions,
         merchants=staging.read("touched_merchant"),
         pairs=staging.read("touched_pair"),
         totals=staging.read("upgrade_total"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from detectors.errors import InputError
@@ -80,13 +80,35 @@ def clean(value: Column, wrapping: str = " '") -> Column:
     return F.btrim(value, F.lit(wrapping))
 
 
+def rows_observed(transactions: DataFrame, observation: Observation, chunks: int) -> DataFrame:
+    """Let whatever reads the transactions next count the rows of each chunk besides; :func:`rows_counted` gives them.
+
+    A histogram with a bin for each of ``chunks`` values counts, and merges with those of other tasks, exactly. A task that
+    Spark repeats may count twice: what differs from the ledger is to be counted again.
+    """
+    return transactions.observe(observation, F.histogram_numeric("chunk", F.lit(max(2, chunks))).alias("rows"))
+
+
+def rows_counted(observation: Observation) -> dict[int, int]:
+    """Give what was observed: how many rows each chunk has; a chunk without rows is missing."""
+    return {int(row["x"]): round(row["y"]) for row in observation.get.get("rows") or []}
+
+
+def rows_by_chunk(transactions: DataFrame) -> dict[int, int]:
+    """Count the rows of each chunk, in an action of its own."""
+    return {row["chunk"]: row["count"] for row in transactions.groupBy("chunk").count().collect()}
+
+
 def totals(transactions: DataFrame) -> DataFrame:
     """Add up the batch by pair: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
     return _added(transactions, ["merchant", "customer"], F.min("chunk").alias("first_chunk"))
 
 
 def increments(transactions: DataFrame) -> DataFrame:
-    """Give what each chunk adds to each pair, see ``detectors.batch.Batch``."""
+    """Give what each chunk adds to each pair.
+
+    ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``
+    """
     # Partitioned as running totals need it, so that the rows travel once.
     added = _added(transactions.repartition("customer", "merchant"), ["customer", "merchant", "chunk"])
     # Whole cents: running sums of decimals this wide take Spark several times as long.

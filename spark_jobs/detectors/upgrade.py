@@ -40,7 +40,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     DataFrame
         ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
     """
-    spark = batch.increments.sparkSession
+    spark = batch.transactions.sparkSession
     by_weight = list(places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk))
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int")
@@ -70,7 +70,7 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
         F.struct("transactions", F.lit(1).cast("long").alias("customers")),
     )
     changes = (
-        batch.running.where("has_weight")
+        batch.running.where(F.col("weight").isNotNull())
         .select("merchant", F.col("chunk").alias("changed_at"), F.inline(moves))
         .where(F.col("transactions") > 0)
         .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
@@ -109,7 +109,7 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     so_far = Window.partitionBy("merchant").orderBy("chunk")
     return (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
-        .unionByName(batch.running.groupBy("merchant", "chunk").agg(F.sum("added").alias("transactions")))
+        .unionByName(batch.transactions.groupBy("merchant", "chunk").agg(F.count(F.lit(1)).alias("transactions")))
         .select("merchant", "chunk", F.sum("transactions").over(so_far).alias("transactions"))
         .where((F.col("chunk") > BEFORE) & (F.col("transactions") > upgrade_min_transactions))
         .select("merchant", "chunk")
@@ -121,8 +121,6 @@ def _totals(batch: Batch, most_weight: Decimal) -> DataFrame:
 
     Not those whose weight is too high for every merchant at every boundary.
     """
-    key = ["merchant", "customer"]
-    light = batch.pairs.where(F.col("weight") <= most_weight).select(*key, "weight")
     # At its first chunk of the batch a customer still had for a while what it had before.
     totals = F.array(
         F.struct(F.col("chunk").alias("since"), "transactions"),
@@ -132,9 +130,8 @@ def _totals(batch: Batch, most_weight: Decimal) -> DataFrame:
         ),
     )
     return (
-        batch.running.where("has_weight")
-        .join(F.broadcast(light), key)
-        .select(*key, F.inline(totals), "weight")
+        batch.running.where(F.col("weight") <= most_weight)
+        .select("merchant", "customer", F.inline(totals), "weight")
         .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
         .unionByName(batch.idle.withColumn("since", F.lit(BEFORE)))
     )

@@ -22,7 +22,6 @@ from detectors import DETECTORS, detect_all
 from detectors.batch import BEFORE, Batch
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
-from detectors.transactions import increments
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
@@ -88,7 +87,7 @@ class Tables:
     def batch(self, spark: SparkSession) -> Batch:
         """Give all batches as one."""
         frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
-        return Batch(1, _CHUNKS, increments(frames.pop("transactions")), weights=self.weights, **frames)
+        return Batch(1, _CHUNKS, weights=self.weights, **frames)
 
 
 COLUMNS = ("customer", "merchant", "gender", "amount")

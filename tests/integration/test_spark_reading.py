@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Observation, SparkSession
 
 from detectors.importance import read_importance, weights
-from detectors.transactions import increments, read_chunks
+from detectors.transactions import increments, read_chunks, rows_by_chunk, rows_counted, rows_observed
 from local.config import Addresses
 from tests import reference
 from tests.integration.spark_feed import twelve_places
@@ -76,6 +76,16 @@ def test_increments_add_up_per_pair_and_chunk(spark: SparkSession) -> None:
         ("C1", 2, 1, 999_999_999_999_999, False, False),
         ("C2", 2, 1, 100, False, False),
     ]
+
+
+@pytest.mark.parametrize("chunks", [1, 70])
+def test_rows_are_counted_on_the_way(spark: SparkSession, chunks: int) -> None:
+    """Chunk k has k rows, spread over the tasks."""
+    rows = [(chunk,) for chunk in range(1, chunks + 1) for _ in range(chunk)]
+    transactions = spark.createDataFrame(rows, "chunk int").repartition(4)
+    observation = Observation()
+    rows_observed(transactions, observation, chunks).write.format("noop").mode("overwrite").save()
+    assert rows_counted(observation) == rows_by_chunk(transactions) == {chunk: chunk for chunk in range(1, chunks + 1)}
 
 
 def weights_of(spark: SparkSession, file: Path, scope: str) -> dict[tuple[str, str], Decimal]:

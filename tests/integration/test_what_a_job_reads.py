@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -61,11 +62,11 @@ def rows_read(connection: Connection, feed_id: int, customers: range) -> dict[st
 @pytest.mark.parametrize("customers", [1_000, 20_000])
 def test_known_customers(connection: Connection, customers: int) -> None:
     feed_id = seen(connection, customers)
-    assert rows_read(connection, feed_id, range(101, 111)) == {
+    assert rows_read(connection, feed_id, range(141, 151)) == {
         "touched_merchant": 1,
-        "touched_pair": 10,
+        "touched_pair": 6,  # 144 to 149: with one more they have the 55 transactions that it takes to be in the top tenth
         "upgrade_weight": 1,  # of the one place where the limit is, and stays
-        "upgrade_total": 50,
+        "upgrade_total": 5,  # 55 to 59
         "upgrade_idle": 0,
     }
 
@@ -74,7 +75,7 @@ def test_known_customers(connection: Connection, customers: int) -> None:
 def test_new_customers_let_the_limits_move(connection: Connection, customers: int) -> None:
     feed_id = seen(connection, customers)
     counts = rows_read(connection, feed_id, range(customers - 4, customers + 6))
-    assert counts["touched_pair"] == 10
+    assert counts["touched_pair"] == 4  # of the ten, those that come to 55
     assert counts["upgrade_weight"] <= 5 + 5 + 2  # five new ones; the limit's place, and what five can push it by
     # In the lowest tenth by weight, a tenth of whom have 55 transactions or more.
     assert customers * 0.1 * 0.09 <= counts["upgrade_idle"] <= customers * 0.1 * 0.13
@@ -95,12 +96,45 @@ def test_detected_customers_are_not_read_again(connection: Connection) -> None:
 
 def test_a_merchant_below_the_threshold_is_not_ranked(connection: Connection) -> None:
     feed_id = seen(connection, 1_000, merchant_transactions=OVER - 10)
-    counts = rows_read(connection, feed_id, range(101, 111))
+    counts = rows_read(connection, feed_id, range(141, 151))
     assert counts == {"touched_merchant": 1, "touched_pair": 0, "upgrade_weight": 0, "upgrade_total": 0, "upgrade_idle": 0}
 
 
 def test_a_merchant_that_comes_over_the_threshold_is_ranked_as_a_whole(connection: Connection) -> None:
     feed_id = seen(connection, 1_000, merchant_transactions=OVER - 9)
-    counts = rows_read(connection, feed_id, range(101, 111))
-    assert counts["touched_pair"] == 10
+    counts = rows_read(connection, feed_id, range(141, 151))
+    assert counts["touched_pair"] == 6
     assert counts["upgrade_idle"] == sum(n % 50 >= 45 for n in range(1, 101))
+
+
+@pytest.mark.parametrize(
+    ("transactions", "amount", "read"),
+    [
+        (78, 99, 0),  # with one more it has 79
+        (79, 99, 1),
+        (79, Decimal("1839.99"), 1),  # 80 transactions of 23 are 1840
+        (79, 1840, 0),
+    ],
+)
+def test_pairs_for_child(connection: Connection, transactions: int, amount: Decimal, read: int) -> None:
+    feed_id = seen(connection, 1_000, merchant_transactions=OVER - 100)
+    connection.execute(
+        "update ledger.pair_total set transactions = %s, amount = %s where customer = 'C7'", [transactions, amount]
+    )
+    assert rows_read(connection, feed_id, range(1, 11))["touched_pair"] == read
+
+
+@pytest.mark.parametrize(
+    ("women", "men", "read"),
+    [
+        (90, 90, 0),  # ten women more are a hundred
+        (91, 91, 0),  # a hundred and one, but no man comes
+        (91, 92, 10),
+        (5_000, 4_000, 0),
+    ],
+)
+def test_pairs_for_dei_needed(connection: Connection, women: int, men: int, read: int) -> None:
+    """Ten new women, and ten that the merchant knows: these change nothing."""
+    feed_id = seen(connection, 100, merchant_transactions=OVER - 100)
+    connection.execute("update ledger.merchant_total set female = %s, male = %s", [women, men])
+    assert rows_read(connection, feed_id, range(91, 111))["touched_pair"] == read
