@@ -6,6 +6,7 @@ the ledger's instead.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -83,15 +84,19 @@ def clean(value: Column, wrapping: str = " '") -> Column:
 def rows_observed(transactions: DataFrame, observation: Observation, chunks: int) -> DataFrame:
     """Let whatever reads the transactions next count the rows of each chunk besides; :func:`rows_counted` gives them.
 
-    A histogram with a bin for each of ``chunks`` values counts, and merges with those of other tasks, exactly. A task that
-    Spark repeats may count twice: what differs from the ledger is to be counted again.
+    A histogram with a bin for each of ``chunks`` values: those of several tasks are merged by the nearest values, which are
+    equal but for rounding. A task that Spark repeats may count twice: what differs from the ledger is to be counted again.
     """
-    return transactions.observe(observation, F.histogram_numeric("chunk", F.lit(max(2, chunks))).alias("rows"))
+    bins = F.histogram_numeric(F.col("chunk").cast("double"), F.lit(max(2, chunks)))
+    return transactions.observe(observation, bins.alias("rows"))
 
 
 def rows_counted(observation: Observation) -> dict[int, int]:
     """Give what was observed: how many rows each chunk has; a chunk without rows is missing."""
-    return {int(row["x"]): round(row["y"]) for row in observation.get.get("rows") or []}
+    rows: Counter[int] = Counter()
+    for row in observation.get.get("rows") or []:
+        rows[round(row["x"])] += round(row["y"])
+    return dict(rows)
 
 
 def rows_by_chunk(transactions: DataFrame) -> dict[int, int]:
