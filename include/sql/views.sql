@@ -64,15 +64,20 @@ cross join lateral (
     select count(*) as customers
     from (select customer from ledger.staged_pair
           where m.ranked and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
-    where not exists (
-        select from ledger.pair_total where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
-    ) and (exists (
+    left join lateral (
+        select true as known from ledger.pair_total
+        where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
+        limit 1
+    ) k on true
+    cross join lateral (
         select from ledger.weight
-        where feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
-    ) or exists (
+        where k.known is null and feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
+        union all
         select from ledger.staged_weight
-        where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.weight_merchant and customer = s.customer
-    ))
+        where k.known is null and batch_id = m.batch_id and staging_id = m.staging_id
+          and merchant = m.weight_merchant and customer = s.customer
+        limit 1
+    ) w
 ) n
 cross join lateral (select m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place) p
 cross join lateral (
@@ -94,7 +99,7 @@ with pair as not materialized (
            p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
            p.transactions + p.batch_transactions >= b.child_min_transactions
                and p.amount < b.child_max_average * (p.transactions + p.batch_transactions) as is_child,
-           p.transactions + p.batch_transactions >= u.least as is_active,
+           p.is_active,
            p.shows_gender and t.female + p.new_female > b.dei_min_female and t.male + p.new_male > t.female as is_counted
     from ledger.touched_merchant t
     join ledger.batch_rules b on b.batch_id = t.batch_id
@@ -106,6 +111,8 @@ with pair as not materialized (
     cross join lateral (
         select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
                coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
+               -- In here, so that it is worked out for the merchant before its pairs, not for each of them.
+               coalesce(k.transactions, 0) + s.transactions >= u.least as is_active,
                coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
                s.seen_female and k.seen_female is not true or s.seen_male and k.seen_male is not true as shows_gender,
                count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,

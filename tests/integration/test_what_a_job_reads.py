@@ -138,3 +138,21 @@ def test_pairs_for_dei_needed(connection: Connection, women: int, men: int, read
     feed_id = seen(connection, 100, merchant_transactions=OVER - 100)
     connection.execute("update ledger.merchant_total set female = %s, male = %s", [women, men])
     assert rows_read(connection, feed_id, range(91, 111))["touched_pair"] == read
+
+
+def rows_touched(plan: dict[str, Any]) -> int:
+    """Add up the rows that the nodes of an executed plan have given or thrown away, over all their executions."""
+    thrown = sum(int(value) for name, value in plan.items() if name.startswith("Rows Removed"))
+    own = (int(plan["Actual Rows"]) + thrown) * int(plan["Actual Loops"])
+    return own + sum(map(rows_touched, plan.get("Plans", [])))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_scans_a_few_rows_for_each_pair(connection: Connection, view: str) -> None:
+    """Also right after staging, when PostgreSQL has no statistics and takes every table for one row."""
+    pairs = 300
+    feed_id = seen(connection, 2 * pairs)
+    rows_read(connection, feed_id, range(pairs, 2 * pairs))
+    row = connection.execute(f"explain (analyze, format json) select * from ledger.{view} where batch_id = 1").fetchone()
+    assert row is not None
+    assert rows_touched(row[0][0]["Plan"]) < 40 * pairs
