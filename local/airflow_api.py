@@ -71,10 +71,12 @@ class AirflowApi:
 
 
 def last_error(lines: list[Any]) -> str | None:
-    """Text of the last exception in a task's structured log, on one line."""
+    """Text of the last exception in a task's structured log, on one line; better what ``feeds.faults`` has explained of it."""
     for line in reversed(lines):
         if not isinstance(line, dict):
             continue
+        if line.get("event") == "Retry policy decision":
+            return str(line["reason"])
         details = line.get("error_detail") or []
         if details:
             return " ".join(str(details[0].get("exc_value", "")).split()) or str(details[0].get("exc_type"))

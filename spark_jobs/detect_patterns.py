@@ -15,6 +15,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyspark.sql import Observation, SparkSession
@@ -81,12 +82,16 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         # The views join staging with the state: they hold rows only now that the totals are staged.
         batch = read_batch(staging, transactions, args.first_chunk, args.last_chunk)
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
-    with step("patterns detected") as facts:
+    # Beside each other: a write of a few rows is all waiting.
+    with step("patterns detected") as facts, ThreadPoolExecutor(1) as beside:
+        counts_staged = beside.submit(
+            staging.write, "staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long")
+        )
         found = detect_all(batch, vars(args)).toArrow()
         counts = Counter(found["pattern_id"].to_pylist())
         facts.extend(f"{d.PATTERN_ID} {counts[d.PATTERN_ID]}" for d in DETECTORS)
+        counts_staged.result()
     with step("detections staged"):
-        staging.write("staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long"))
         if found.num_rows:
             staging.write("staged_detection", spark.createDataFrame(found))
     if args.still_holds == "yes":

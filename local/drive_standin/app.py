@@ -113,7 +113,7 @@ class _Drive:
             raise DriveProblem(403, "fileNotDownloadable", "Only files with binary content can be downloaded.", location="alt")
         if (replacement := self.faults.take(["replace_after"], node.name, media=True)) is not None:
             _replace(node.path, replacement.content)
-        fault = self.faults.take(["short_body", "drop_body", "ignore_range"], node.name, media=True)
+        fault = self.faults.take(["short_body", "drop_body", "stall_body", "ignore_range"], node.name, media=True)
         return MediaResponse(node, byte_range, self.served, fault.fault if fault else "")
 
     def add_fault(self, fault: Fault) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from local.drive_standin.switches import Served
 from local.drive_standin.tree import Node
 
 BLOCK_BYTES = 256 * 1024
+STALL_SECONDS = 5
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -70,7 +72,7 @@ class MediaResponse(StreamingResponse):
     served
         Where the bytes are counted, when they are handed to the connection.
     fault
-        ``short_body``, ``drop_body``, ``ignore_range`` or nothing.
+        ``short_body``, ``drop_body``, ``stall_body``, ``ignore_range`` or nothing.
 
     Raises
     ------
@@ -87,8 +89,9 @@ class MediaResponse(StreamingResponse):
             file.close()
             raise
         start, end = wanted or (0, size)
-        sent = (end - start) // 2 if fault in ("short_body", "drop_body") else end - start
-        self._drop = fault == "drop_body"
+        sent = (end - start) // 2 if fault in ("short_body", "drop_body", "stall_body") else end - start
+        self._drop = fault in ("drop_body", "stall_body")
+        self._stall_seconds = STALL_SECONDS if fault == "stall_body" else 0
         headers = {"Content-Length": str(sent if fault == "short_body" else end - start)}
         if wanted is not None:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
@@ -104,6 +107,7 @@ class MediaResponse(StreamingResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for block in self.body_iterator:
             await send({"type": "http.response.body", "body": block, "more_body": True})
+        await asyncio.sleep(self._stall_seconds)
         if not self._drop:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -18,7 +18,8 @@ class Fault(BaseModel):
     ----------
     fault
         ``status``: answer with an error. The others are for content: ``short_body`` sends half of it as if that were
-        all, ``drop_body`` closes the connection in the middle, ``ignore_range`` answers 200 with the whole file,
+        all, ``drop_body`` closes the connection in the middle, ``stall_body`` falls silent there for some seconds before it
+        does, ``ignore_range`` answers 200 with the whole file,
         ``replace_after`` gives the file other content before it answers.
     status, reason
         Of ``status``: the HTTP status and Google's reason; by default the usual one of the status.
@@ -36,7 +37,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fault: Literal["status", "short_body", "drop_body", "ignore_range", "replace_after"]
+    fault: Literal["status", "short_body", "drop_body", "stall_body", "ignore_range", "replace_after"]
     status: int = Field(default=503, ge=400, le=599)
     reason: str | None = None
     times: int | None = Field(default=1, ge=1)

@@ -182,10 +182,10 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
     return {
         "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}{purpose}",
         "idempotency_token": idempotency_token(batch),
-        "timeout_seconds": RUN_TIMEOUT_SECONDS,
         "tasks": [
             {
                 "task_key": "detect_patterns",
+                "timeout_seconds": RUN_TIMEOUT_SECONDS,
                 "spark_python_task": {
                     "python_file": databricks["python_file"],
                     "parameters": job_arguments(batch, storage_url()),

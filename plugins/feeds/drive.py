@@ -17,7 +17,7 @@ from google.auth.transport.requests import AuthorizedSession
 from googleapiclient.errors import HttpError
 
 from feeds.drive_answers import ShortAnswerError, content_range, passes, reason, take
-from feeds.errors import DriveAccessError, SourceChangedError, SourceFormatError
+from feeds.errors import DriveAccessError, DriveAwayError, SourceChangedError, SourceFormatError
 
 T = TypeVar("T")
 
@@ -269,20 +269,21 @@ class DriveHook(GoogleDriveHook):
         )
         try:
             return retrying(attempt)
-        except HttpError as error:
-            if error.status_code not in (401, 403, 404) or passes(error):
-                raise
-            raise DriveAccessError(
-                f"Drive refuses {what} with {error.status_code} ({reason(error) or 'no reason given'}):"
-                f" correct the id, or share it with {self.account} as a viewer"
-            ) from error
-        except RefreshError as error:
+        except Exception as error:
             if passes(error):
-                raise
-            raise DriveAccessError(
-                f"Google gives no token to {self.account} ({error.args[0] if error.args else 'no reason given'}):"
-                f" correct the key in connection {self.gcp_conn_id!r}"
-            ) from error
+                tries = self.num_retries + 1
+                raise DriveAwayError(f"Drive does not give {what}, asked {tries} times. The last time: {error}") from error
+            if isinstance(error, HttpError) and error.status_code in (401, 403, 404):
+                raise DriveAccessError(
+                    f"Drive refuses {what} with {error.status_code} ({reason(error) or 'no reason given'}):"
+                    f" correct the id, or share it with {self.account} as a viewer"
+                ) from error
+            if isinstance(error, RefreshError):
+                raise DriveAccessError(
+                    f"Google gives no token to {self.account} ({error.args[0] if error.args else 'no reason given'}):"
+                    f" correct the key in connection {self.gcp_conn_id!r}"
+                ) from error
+            raise
 
     def _log_retry(self, what: str, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

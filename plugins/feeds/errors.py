@@ -21,6 +21,10 @@ class DriveAccessError(FeedError):
     """Drive does not have the file, has it more than once, or does not show it to this account."""
 
 
+class DriveAwayError(Exception):
+    """Drive did not answer, or not as it should, each time that it was asked. No :class:`FeedError`: it may later."""
+
+
 class SourceFormatError(FeedError):
     """The source is not the CSV that is expected: empty, a page of HTML, or without a needed column."""
 

@@ -12,13 +12,11 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from googleapiclient.errors import HttpError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from feeds.drive import DriveHook, DriveRevision
-from feeds.drive_answers import ShortAnswerError
-from feeds.errors import DriveAccessError, SourceChangedError, SourceFormatError
+from feeds.errors import DriveAccessError, DriveAwayError, SourceChangedError, SourceFormatError
 from local.drive_standin import Standin, drive_connection, make_credentials, serve_in_thread
 from local.drive_standin.credentials import ACCOUNT
 
@@ -190,15 +188,23 @@ def test_short_and_dropped_bodies_are_read_again(
     assert hook.read_range(revision, 7, 900_007) == CONTENT[7:900_007]
 
 
+def test_a_body_that_stalls_is_read_again(
+    hook: DriveHook, revision: DriveRevision, fault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feeds.drive.TIMEOUT_SECONDS", 0.2)  # a minute otherwise
+    fault("stall_body")
+    assert hook.read_range(revision, 7, 900_007) == CONTENT[7:900_007]
+
+
 def test_faults_that_stay_are_raised_and_never_a_short_body(
     standin: Standin, hook: DriveHook, revision: DriveRevision, fault: Callable[..., None]
 ) -> None:
     fault("short_body", times=4)
-    with pytest.raises(ShortAnswerError, match="sent 50 bytes of an answer that should have 100"):
+    with pytest.raises(DriveAwayError, match=r"asked 4 times.*sent 50 bytes of an answer that should have 100"):
         hook.read_range(revision, 0, 100)
     assert _served(standin, revision)[0] == 4
     fault("status", status=503, times=4)
-    with pytest.raises(HttpError, match="503"):
+    with pytest.raises(DriveAwayError, match=rf"does not give file {revision.file_id} .*asked 4 times.*503"):
         hook.read_range(revision, 0, 100)
     assert _served(standin, revision)[0] == 8
 
