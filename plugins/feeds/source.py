@@ -81,13 +81,18 @@ def read_header(read: ReadRange, size: int, what: str, needed: Iterable[str]) ->
     if len(start) == size:
         splitter.finish()
     record = next(splitter.take(1), None)
+    if record is None and not start[bom:].strip():
+        raise SourceFormatError(f"{what}: an empty file; expected a CSV file whose first line names the columns")
     if record is None:
-        found = "an empty file" if not start[bom:].strip() else f"no line end in the first {len(start):,} bytes"
-        raise SourceFormatError(f"{what}: {found}; expected a CSV file whose first line names the columns")
+        raise SourceFormatError(
+            f"{what}: no line end in the first {len(start):,} bytes; it begins with {_excerpt(start)}; "
+            "is it a web page, or compressed?"
+        )
     columns = [clean(name) for name in record.fields]
     if record.problem or columns[0].lower().startswith(("<!doctype", "<html", "<?xml")):
+        problem = f" ({record.problem})" if record.problem else ""
         raise SourceFormatError(
-            f"{what}: found {_excerpt(start)} instead of a CSV header; is the file a web page, or compressed?"
+            f"{what}: found {_excerpt(start)} instead of a CSV header{problem}; is it a web page, or compressed?"
         )
     if missing := [name for name in needed if name not in columns]:
         raise SourceFormatError(f"{what}: the header lacks {', '.join(missing)}; it has {', '.join(columns)[:500]}")

@@ -166,7 +166,7 @@ def test_no_feed_starts_on_what_is_no_transactions_file(
     connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
 ) -> None:
     feed = make_feed("html", b"<!DOCTYPE html><html>\n</html>\n")
-    with pytest.raises(SourceFormatError, match="is the file a web page"):
+    with pytest.raises(SourceFormatError, match="is it a web page"):
         land(ledger, drive, blobs, feed.request())
     assert connection.execute("select count(*) from ledger.feed").fetchone() == (0,)
 
