@@ -80,12 +80,8 @@ def assert_exact(source: bytes, data_start: int, data_line: int, chunk_size: int
         assert not tail or end == len(source), "and these only at the end of the source"
         assert chunk.body == b"".join(body) + tail
         assert [row.fields for row in rows_of(chunk.body)] == good
-        assert chunk.end_line - chunk.first_line == _line_count(source[chunk.byte_start : end])
+        assert (chunk.first_line, chunk.end_line) == tuple(1 + source.count(b"\n", 0, at) for at in (chunk.byte_start, end))
     assert next(rows, None) is None, "no row of the source is left out"
     assert not chunks or chunks[-1].rows == chunk_size or end == len(source), "nor a byte"
     assert [chunk.rows for chunk in chunks[:-1]] == [chunk_size] * (len(chunks) - 1)
     assert all(1 <= chunk.rows <= chunk_size for chunk in chunks)
-
-
-def _line_count(part: bytes) -> int:
-    return part.count(b"\n") + (not part.endswith(b"\n"))

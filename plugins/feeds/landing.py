@@ -251,4 +251,4 @@ def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, cam
 def _only_blank_left(source: PinnedSource, position: int) -> bool:
     """Whether a few blank lines at most are left, which a full last chunk leaves behind."""
     rest = source.revision.size - position
-    return rest == 0 or (rest <= 1 << 10 and not source.read(position, source.revision.size).strip(b"\r\n"))
+    return rest == 0 or (rest <= 1 << 10 and not source.read(position, source.revision.size).replace(b"\r\n", b"\n").strip(b"\n"))
