@@ -61,7 +61,14 @@ class FeedSettings:
     child_min_transactions: int = _setting(
         80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1, maximum=_MANY
     )
-    child_max_average: Decimal = _setting(Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0)
+    child_max_average: Decimal = _setting(
+        # Of more digits the job's exact arithmetic has no room for (spark_jobs/detectors/child.py).
+        Decimal(23),
+        "PatId2: their average amount is below this.",
+        type="number",
+        minimum=0,
+        maximum=999_999_999,
+    )
     dei_min_female: int = _setting(
         100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0, maximum=_MANY
     )
