@@ -15,7 +15,7 @@ from feeds.settings import REJECT_LIMIT, FeedSettings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_WHEN_CHANGED = {REJECT_LIMIT: "A feed that runs already takes a value from here, too, that is not the default."}
+_WHEN_CHANGED = {REJECT_LIMIT: "A feed that runs already takes another value, too, unless it is the default."}
 
 FEED_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$(?!\n)"
 

@@ -77,7 +77,11 @@ class FeedSettings:
         Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0, maximum=_DAY
     )
     max_reject_percent: Decimal = _setting(
-        Decimal(1), "A batch fails when more percent of a chunk's rows are rejected.", type="number", minimum=0, maximum=100
+        Decimal(1),
+        "A batch fails when more than this percent of a chunk's rows are rejected.",
+        type="number",
+        minimum=0,
+        maximum=100,
     )
 
     @classmethod

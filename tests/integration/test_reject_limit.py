@@ -1,4 +1,4 @@
-"""More rejected rows than the feed allows: its batch fails, nothing is applied, and it goes through once a run raises the limit."""
+"""More rejected rows than the feed allows: nothing is applied until a run raises the limit; then all of it goes through."""
 
 from __future__ import annotations
 
