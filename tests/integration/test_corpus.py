@@ -146,6 +146,17 @@ def test_a_header_without_line_end_stays_apart_from_the_rows_that_follow(service
     assert landing.blobs.read(landed[0]["rejects_blob"]).splitlines()[1].startswith(b"2,unreadable amount")
 
 
+def test_a_carriage_return_alone_is_a_row_that_is_left(services: Addresses, landing: Landing) -> None:
+    with files_on_drive(services, "one-byte-left", HEADER + row() * 2 + b"\r") as files:
+        for last, ended, rows in ((1, False, (2, 0)), (2, True, (0, 1))):
+            land(landing.ledger, landing.drive, landing.blobs, files.request(last=last, chunk_size=2))
+            feed = landing.feed("one-byte-left")
+            assert feed is not None
+            assert (feed["landed"], feed["landed_to_end"]) == (last, ended)
+            (chunk,) = landing.ledger.rows("select_chunks", feed_id=feed["feed_id"], first_chunk=last, last_chunk=last)
+            assert (chunk["landed_rows"], chunk["rejected_rows"]) == rows
+
+
 @pytest.mark.parametrize("case", [case for case in IMPORTANCE if case.error[:1] == ["SourceFormatError"]], ids=feed_name)
 def test_importance_that_is_none_lands_nothing_until_it_is_replaced(services: Addresses, landing: Landing, case: Case) -> None:
     name = f"importance-{feed_name(case)}"
