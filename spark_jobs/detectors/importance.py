@@ -112,7 +112,7 @@ def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) ->
     rows, used = observed(observation, "rows"), observed(observation, "used")
     if not used:
         raise InputError(
-            f"the importance file has {rows} rows, and no row with a readable Weight: PatId1 would find nothing. "
+            "the importance file has no row with a readable Weight: PatId1 would find nothing. "
             "Start a new feed with a file of weights."
         )
     return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight)"]

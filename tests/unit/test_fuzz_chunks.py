@@ -9,7 +9,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from feeds.chunks import Chunk, Position, _Reader, cut_chunks
-from feeds.records import RecordSplitter
+from feeds.records import Record, RecordSplitter
 from feeds.source import Header
 from tests.rows import assert_exact, rows_of
 
@@ -64,7 +64,8 @@ def test_a_row_that_is_too_long_ends_with_its_first_line_however_it_is_read(
     source: bytes, ranges: list[int], longest: int
 ) -> None:
     with patch("feeds.records.MAX_RECORD_BYTES", longest):
-        splitter, records, at = RecordSplitter(), [], 0
+        splitter, at = RecordSplitter(), 0
+        records: list[Record] = []
         for size in ranges * (len(source) + 1):
             splitter.add(source[at : at + size])
             at += size
