@@ -30,7 +30,8 @@ feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a ru
 line of the log says what to do. Worry when
 
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
-- `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names;
+- `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
+  the DAG with the feed and a higher *max_reject_percent*;
 - `detect_patterns` fails several times: the link *See Databricks Job Run* leads to its output;
 - `commit_batch` fails: ledger and landed chunks do not agree; nothing was committed.
 """

@@ -71,8 +71,8 @@ create table if not exists ledger.chunk (
     chunk         integer     not null check (chunk >= 1),
     byte_start    bigint      not null,
     byte_end      bigint      not null check (byte_end > byte_start),
-    first_line    bigint      not null, -- line number in the source of the chunk's first line
-    end_line      bigint      not null, -- line number after its last line
+    first_line    bigint      not null, -- number of the line in the source that byte_start is on
+    end_line      bigint      not null, -- and byte_end
     landed_rows   integer     not null, -- rows in the blob
     rejected_rows integer     not null, -- rows kept apart in rejects_blob
     source_sha256 text        not null, -- of the source bytes [byte_start, byte_end)

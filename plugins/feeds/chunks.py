@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from feeds.csv_lines import render_csv
+from feeds.errors import SourceFormatError
 from feeds.plain_rows import PlainRows
 from feeds.records import RecordSplitter, RowCheck
 from feeds.source import BLOCK_BYTES, Header, ReadRange
@@ -45,7 +46,8 @@ class Chunk:
     byte_start, byte_end
         Its range in the source.
     first_line, end_line
-        Number of its first line, and of the line behind its last one.
+        Numbers of the lines that its first byte and the byte behind it are on. These bytes are mostly the first of a line; behind
+        a last row without a line end it is that row's, also when the source goes on later.
     landed_rows
         Rows that can reach a total; their exact bytes are ``body``.
     rejects
@@ -201,7 +203,10 @@ class _Reader:
         else:
             self._least = _LEAST_READ
         end = min(self._read_to + min(length, BLOCK_BYTES), self._size)
-        self._splitter.add(self._read(self._read_to, end))
+        try:
+            self._splitter.add(self._read(self._read_to, end))
+        except SourceFormatError as error:
+            raise SourceFormatError(f"behind line {self._line:,}, byte {self._offset:,}: {error}") from error
         self._read_to = end
         if end == self._size:
             self._splitter.finish()

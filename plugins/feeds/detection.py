@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,9 @@ def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
         raise RejectLimitError(
             f"feed {feed['feed']}, chunk {chunk['chunk']}: {chunk['rejected_rows']} of {rows} rows are rejected ({reasons}), "
             f"more than max_reject_percent = {feed['max_reject_percent']}. They are listed in {chunk['rejects_blob']}. "
-            "The chunk is not applied, nor is any behind it."
+            "The chunk is not applied, nor is any behind it. To do without these rows, trigger the DAG with "
+            f"feed = {feed['feed']} and max_reject_percent = {math.ceil(100 * chunk['rejected_rows'] / rows)} (and the range, if "
+            "there was one); to count them, start a new feed on a corrected file."
         )
     return end
 

@@ -42,7 +42,7 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     SourceChangedError
         A part is altered or gone, the feed has its weights already, and the file on Drive is not the one that landed.
     SourceFormatError
-        The file lacks a column, or a line end.
+        The file lacks a column, rows, or a line end.
     """
     parts = ledger.rows("select_importance_parts", feed_id=feed["feed_id"])
     damaged = [part["blob_name"] for part in parts if blobs.sha256(part["blob_name"]) != part["blob_sha256"]]
@@ -87,10 +87,12 @@ def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTE
     Raises
     ------
     SourceFormatError
-        See :func:`feeds.source.read_header`; or a line has no end within 16 MiB.
+        See :func:`feeds.source.read_header`; or there is nothing behind the header, or a line has no end within 16 MiB.
     """
     header = read_header(read, size, what, COLUMNS)
-    waiting, at, none_yet = b"", header.data_start, True
+    if header.data_start == size:
+        raise SourceFormatError(f"{what}: the header and no rows; PatId1 would find nothing without a Weight")
+    waiting, at = b"", header.data_start
     while at < size:
         end = min(at + BLOCK_BYTES, size)
         waiting, at = waiting + read(at, end), end
@@ -102,6 +104,4 @@ def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTE
             raise SourceFormatError(f"{what}: the line before byte {at:,} has no end within {_LONGEST_LINE:,} bytes")
         if cut:
             yield header.raw + waiting[:cut]
-            waiting, none_yet = waiting[cut:], False
-    if none_yet:
-        yield header.raw
+            waiting = waiting[cut:]

@@ -186,7 +186,9 @@ def _write_chunk(blobs: BlobStore, feed: Row, number: int, chunk: Chunk) -> _Wri
         rejects_name, rejects = rejects_blob(feed["feed"], number), chunk.rejects_csv()
         rejects_sha256 = hashlib.sha256(rejects).hexdigest()
         blobs.write(rejects_name, rejects)
-    name, blob = chunk_blob(feed["feed"], number), bytes(feed["header"]) + chunk.body
+    name, header = chunk_blob(feed["feed"], number), bytes(feed["header"])
+    # Of a source that was its header alone when the feed started, and has grown since, the header may have no line end.
+    blob = header + (b"" if header.endswith(b"\n") else b"\n") + chunk.body
     blobs.write(name, blob)
     return _WrittenChunk(name, hashlib.sha256(blob).hexdigest(), rejects_name, rejects_sha256)
 
@@ -251,4 +253,4 @@ def _note_end(ledger: Ledger, source: PinnedSource, request: FeedRequest, *, cam
 def _only_blank_left(source: PinnedSource, position: int) -> bool:
     """Whether a few blank lines at most are left, which a full last chunk leaves behind."""
     rest = source.revision.size - position
-    return rest == 0 or (rest <= 1 << 10 and not source.read(position, source.revision.size).strip(b"\r\n"))
+    return rest == 0 or (rest <= 1 << 10 and not source.read(position, source.revision.size).replace(b"\r\n", b"\n").strip(b"\n"))

@@ -10,10 +10,12 @@ from airflow.sdk import Param
 
 from feeds.errors import FeedSettingsError
 from feeds.request import FeedRequest
-from feeds.settings import FeedSettings
+from feeds.settings import REJECT_LIMIT, FeedSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_WHEN_CHANGED = {REJECT_LIMIT: "A feed that runs already takes another value, too, unless it is the default."}
 
 FEED_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$(?!\n)"
 
@@ -90,7 +92,7 @@ def trigger_params() -> dict[str, Param]:
     settings = {
         item.name: Param(
             defaults[item.name],
-            description=f"{item.metadata['description']} Fixed when the feed starts.",
+            description=f"{item.metadata['description']} {_WHEN_CHANGED.get(item.name, 'Fixed when the feed starts.')}",
             section="Settings of a new feed",
             **item.metadata["schema"],
         )

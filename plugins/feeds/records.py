@@ -38,7 +38,7 @@ class Record(NamedTuple):
     raw
         Its exact bytes, with its line end and the blank lines before it.
     lines
-        Number of physical lines in ``raw``.
+        Number of line ends in ``raw``: the source may end without one.
     blank_lines
         How many of them are the blank ones before it.
     fields
@@ -134,7 +134,7 @@ class RecordSplitter:
         size, fields, problem = read
         raw = self._data[self._next : start + size]
         self._next = start + size
-        return Record(raw, raw.count(b"\n") + (not raw.endswith(b"\n")), blank_lines, fields, problem)
+        return Record(raw, raw.count(b"\n"), blank_lines, fields, problem)
 
     def _read_quoted(self, start: int) -> tuple[int, list[str], str | None] | None:
         """Read a record that may go over several lines: its size, its fields, its problem; ``None``: needs more bytes."""

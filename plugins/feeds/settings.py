@@ -19,6 +19,9 @@ RULES = (
 )
 """The settings that decide what is detected: the job is told them, and a rebuild may change them."""
 
+REJECT_LIMIT = "max_reject_percent"
+"""The setting that a later run may change: it decides whether a batch may take its chunks, never what comes of them."""
+
 _DAY = 86_400
 _MANY = 1_000_000_000_000
 _MAX_DECIMALS = 6
@@ -30,7 +33,7 @@ def _setting(default: Any, description: str, **schema: Any) -> Any:
 
 @dataclass(frozen=True)
 class FeedSettings:
-    """The numbers of the exercise, fixed when a feed starts (design.md, section 2).
+    """The numbers of the exercise, fixed when a feed starts (design.md, section 2), but for ``REJECT_LIMIT``.
 
     ``metadata["schema"]`` of each field is its JSON schema, which the trigger form and :meth:`parse` share.
     """
@@ -58,7 +61,14 @@ class FeedSettings:
     child_min_transactions: int = _setting(
         80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1, maximum=_MANY
     )
-    child_max_average: Decimal = _setting(Decimal(23), "PatId2: their average amount is below this.", type="number", minimum=0)
+    child_max_average: Decimal = _setting(
+        # Of more digits the job's exact arithmetic has no room for (spark_jobs/detectors/child.py).
+        Decimal(23),
+        "PatId2: their average amount is below this.",
+        type="number",
+        minimum=0,
+        maximum=999_999_999,
+    )
     dei_min_female: int = _setting(
         100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0, maximum=_MANY
     )
@@ -67,7 +77,11 @@ class FeedSettings:
         Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0, maximum=_DAY
     )
     max_reject_percent: Decimal = _setting(
-        Decimal(1), "A batch fails when more of a chunk's rows are rejected.", type="number", minimum=0, maximum=100
+        Decimal(1),
+        "A batch fails when more than this percent of a chunk's rows are rejected.",
+        type="number",
+        minimum=0,
+        maximum=100,
     )
 
     @classmethod

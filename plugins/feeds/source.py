@@ -41,7 +41,7 @@ class Header:
     data_start
         Offset of the first byte behind it.
     data_line
-        Number of the line behind it, counted from 1.
+        Number of the line that this byte is on, counted from 1.
     """
 
     raw: bytes
@@ -81,13 +81,18 @@ def read_header(read: ReadRange, size: int, what: str, needed: Iterable[str]) ->
     if len(start) == size:
         splitter.finish()
     record = next(splitter.take(1), None)
+    if record is None and not start[bom:].strip():
+        raise SourceFormatError(f"{what}: an empty file; expected a CSV file whose first line names the columns")
     if record is None:
-        found = "an empty file" if not start[bom:].strip() else f"no line end in the first {len(start):,} bytes"
-        raise SourceFormatError(f"{what}: {found}; expected a CSV file whose first line names the columns")
+        raise SourceFormatError(
+            f"{what}: no line end in the first {len(start):,} bytes; it begins with {_excerpt(start)}; "
+            "is it a web page, or compressed?"
+        )
     columns = [clean(name) for name in record.fields]
     if record.problem or columns[0].lower().startswith(("<!doctype", "<html", "<?xml")):
+        problem = f" ({record.problem})" if record.problem else ""
         raise SourceFormatError(
-            f"{what}: found {_excerpt(start)} instead of a CSV header; is the file a web page, or compressed?"
+            f"{what}: found {_excerpt(start)} instead of a CSV header{problem}; is it a web page, or compressed?"
         )
     if missing := [name for name in needed if name not in columns]:
         raise SourceFormatError(f"{what}: the header lacks {', '.join(missing)}; it has {', '.join(columns)[:500]}")
@@ -162,13 +167,13 @@ def check_landed_part(read: ReadRange, feed: dict[str, Any], chunks: Iterable[di
                 f"{changed}: chunk {chunk['chunk']} (bytes {chunk['byte_start']:,} to {chunk['byte_end']:,}) had SHA-256 "
                 f"{chunk['source_sha256']}, it has {digest.hexdigest()} now. {advice}"
             )
-    _refuse_continued_row(read, feed, revision, f"{changed}: its last landed row had no line end and goes on now. {advice}")
+    _refuse_continued_row(read, feed, revision, f"{changed}: its last line had no end when it landed, and goes on now. {advice}")
 
 
 def _refuse_continued_row(read: ReadRange, feed: dict[str, Any], revision: DriveRevision, message: str) -> None:
-    """Raise when the last landed row, which the end of the file had ended, is longer now."""
+    """Raise when the last landed row, or the header, which the end of the file had ended, is longer now."""
     end = feed["position"]
-    if end == feed["data_start"] or revision.size == end:
+    if revision.size == end:
         return
     around = read(end - 1, min(end + 2, revision.size))
     if around[:1] != b"\n" and not around[1:].startswith((b"\n", b"\r\n")):

@@ -111,5 +111,8 @@ def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) ->
     staging.write("staged_weight", weights(counted, weight_scope))
     rows, used = observed(observation, "rows"), observed(observation, "used")
     if not used:
-        raise InputError("the importance file has no row with a readable Weight")
+        raise InputError(
+            "the importance file has no row with a readable Weight: PatId1 would find nothing. "
+            "Start a new feed with a file of weights."
+        )
     return [f"{rows} importance rows", f"{rows - used} of them ignored (unreadable Weight)"]

@@ -96,6 +96,7 @@ def test_it_refuses_a_feed_named(serialized: Any, name: Any) -> None:
         {"weight_scope": None},
         {"child_min_transactions": 0},
         {"child_max_average": -1},
+        {"child_max_average": 1_000_000_000},
         {"child_max_average": "23"},
         {"dei_min_female": -1},
         {"detections_per_file": 0},

@@ -166,7 +166,7 @@ def test_no_feed_starts_on_what_is_no_transactions_file(
     connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
 ) -> None:
     feed = make_feed("html", b"<!DOCTYPE html><html>\n</html>\n")
-    with pytest.raises(SourceFormatError, match="is the file a web page"):
+    with pytest.raises(SourceFormatError, match="is it a web page"):
         land(ledger, drive, blobs, feed.request())
     assert connection.execute("select count(*) from ledger.feed").fetchone() == (0,)
 
@@ -200,7 +200,7 @@ def test_a_last_row_that_goes_on_is_a_changed_file(
     land(ledger, drive, blobs, feed.request(chunk_size=100))
     _all_applied(connection)
     feed.transactions.write_bytes(source + b"7\n" + rows(30))
-    with pytest.raises(SourceChangedError, match="its last landed row had no line end and goes on now"):
+    with pytest.raises(SourceChangedError, match="its last line had no end when it landed, and goes on now"):
         land(ledger, drive, blobs, feed.request())
 
 

@@ -111,8 +111,8 @@ def test_one_chunk_per_run_reads_little_more_than_the_chunks() -> None:
     [
         (b"", "an empty file"),
         (b"\xef\xbb\xbf\n", "an empty file"),
-        (b"<!DOCTYPE html><html>\n<body>Sign in</body>\n", "is the file a web page"),
-        (b"\x1f\x8b\x08\x00\x00\n\x00\xff\n", "is the file a web page, or compressed"),
+        (b"<!DOCTYPE html><html>\n<body>Sign in</body>\n", "is it a web page"),
+        (b"\x1f\x8b\x08\x00\x00\n\x00\xff\n", "is it a web page, or compressed"),
         (b"step,customer,age\n1,2,3\n", "the header lacks gender, zipcodeOri, merchant"),
         (b",".join([HEADER.strip(), b"amount\n"]), "the header names amount more than once"),
         (b"x" * 20_000, "no line end in the first 16,384 bytes"),

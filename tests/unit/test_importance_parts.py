@@ -19,7 +19,7 @@ def cut(data: bytes, part_bytes: int) -> list[bytes]:
 
 
 @given(
-    rows=st.lists(st.integers(1, 99_999).map(lambda n: ROW.replace(b"1", b"%d" % n)), max_size=30),
+    rows=st.lists(st.integers(1, 99_999).map(lambda n: ROW.replace(b"1", b"%d" % n)), min_size=1, max_size=30),
     end=st.sampled_from([b"\n", b"\r\n"]),
     ends=st.booleans(),
     read_bytes=st.integers(1, 200),
@@ -28,20 +28,21 @@ def cut(data: bytes, part_bytes: int) -> list[bytes]:
 def test_parts_are_the_file_cut_between_lines(
     rows: list[bytes], end: bytes, ends: bool, read_bytes: int, part_bytes: int
 ) -> None:
-    rest = end.join(rows) + (end if ends and rows else b"")
+    rest = end.join(rows) + (end if ends else b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importance, "BLOCK_BYTES", read_bytes)
         parts = cut(HEADER + rest, part_bytes)
     assert all(part.startswith(HEADER) for part in parts)
     assert b"".join(part.removeprefix(HEADER) for part in parts) == rest
     assert all(part.endswith(b"\n") for part in parts[:-1])
-    longest = max(map(len, rows), default=0) + len(end)
+    longest = max(map(len, rows)) + len(end)
     assert all(part_bytes - longest <= len(part) - len(HEADER) < part_bytes + read_bytes + longest for part in parts[:-1])
 
 
-def test_a_header_alone_is_one_part() -> None:
-    assert cut(HEADER, 10) == [HEADER]
-    assert cut(b"\xef\xbb\xbf" + HEADER.rstrip(), 10) == [HEADER.rstrip()]
+@pytest.mark.parametrize("header", [HEADER, b"\xef\xbb\xbf" + HEADER.rstrip()])
+def test_a_header_alone_is_refused(header: bytes) -> None:
+    with pytest.raises(SourceFormatError, match=r"^i\.csv: the header and no rows; PatId1 would find nothing without a Weight$"):
+        cut(header, 10)
 
 
 def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

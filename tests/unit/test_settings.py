@@ -111,6 +111,7 @@ def test_parse_takes(name: str, value: Any, expected: Any) -> None:
         ("detections_per_file", 0, "detections_per_file is 0; it is at least 1 and at most 1000000"),
         ("linger_seconds", float("inf"), "linger_seconds is inf; it is a number"),
         ("max_reject_percent", "100.01", "max_reject_percent is 100.01; it is at least 0 and at most 100"),
+        ("child_max_average", 1_000_000_000, "child_max_average is 1000000000; it is at least 0 and at most 999999999"),
         ("child_max_average", "22.1234567", "child_max_average is 22.1234567; it has at most 6 decimals"),
         ("weight_scope", "merchant", "weight_scope is 'merchant'; it is one of customer_merchant, customer"),
         ("weight_scope", None, "weight_scope is None; it is one of customer_merchant, customer"),
