@@ -183,7 +183,7 @@ def test_airflow_asks_who_is_there(ran: Ran) -> None:
             assert anybody.get(path).status_code == httpx.codes.UNAUTHORIZED, path
         trigger = anybody.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None})
         assert trigger.status_code == httpx.codes.UNAUTHORIZED
-        for password in ("", "admin", addresses.airflow_password[:-1]):
+        for password in ("wrong", "admin", addresses.airflow_password[:-1]):
             login = {"username": addresses.airflow_user, "password": password}
             assert anybody.post("/auth/token", json=login).status_code == httpx.codes.UNAUTHORIZED
         # With "all admins" it would give a token to anybody.
