@@ -27,7 +27,7 @@ IDS = [
 
 def written(rows: list[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
+    csv.writer(text).writerows([HEADER, *rows])
     return text.getvalue().encode()
 
 
