@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench up down status test lint lock system
+.PHONY: help setup demo run chaos bench up down status test lint security lock system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -53,6 +53,9 @@ lint: setup ## Check style (ruff) and types (mypy)
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+
+security: setup ## Check for insecure code, licences that do not fit, and known vulnerabilities (where their registries can be asked)
+	@$(PYTHON) -m local.security
 
 lock: $(STAMP_PYTHON) ## Compile the requirements again, for every supported Python; pins stay where they still fit
 	@$(LOCK) requirements.in --output-file requirements.txt >/dev/null

@@ -18,6 +18,7 @@ from benchmarks.statements import rows
 from local.airflow_service import DAG_ID, wait_for_dag
 from local.config import Addresses, StackConfig, load_config
 from local.drive_standin.tree import DriveTree
+from local.postgres import apply_ledger_schema
 from local.stack import Stack
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ def opened(files: Files, options: Options) -> Iterator[Bench]:
         os.environ.update(stack.airflow_env() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
         connections = json.loads(stack.addresses.connections_file.read_text())
         os.environ.update({f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()})
+        apply_ledger_schema(stack.addresses)
         with psycopg.connect(stack.addresses.ledger_dsn, autocommit=True) as connection:
             bench = Bench(stack, load_config(stack.directory), connection, files, options)
-            bench.ledger.apply_schema()
             try:
                 yield bench
             finally:

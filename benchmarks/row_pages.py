@@ -16,6 +16,7 @@ from benchmarks.numbers import spread
 from benchmarks.results import Result
 from feeds.ledger import Ledger
 from feeds.ledger import statement as ledger_statement
+from feeds.schema import apply_schema
 
 _DATABASE = "ledger_pages"
 _SIZES = {"chunks": 10_000, "detections": 1_000_000}
@@ -32,7 +33,7 @@ def measure(bench: Bench) -> list[Result]:
     say(f"row 9: making a ledger of {_SIZES['detections']:,} detections and {_SIZES['chunks']:,} chunks")
     label = f"{_SIZES['detections']:,} detections, {_SIZES['chunks']:,} chunks"
     with _scratch(bench) as connection:
-        Ledger(connection).apply_schema()
+        apply_schema(Ledger(connection))
         with connection.transaction():
             for part in statements.statement("seed_pages").split(";\n"):
                 if part.strip():
@@ -74,9 +75,9 @@ def _scratch(bench: Bench) -> Iterator[psycopg.Connection[Any]]:
     admin = conninfo("postgres", bench.config.passwords["postgres"], "postgres")
     with psycopg.connect(admin, autocommit=True) as server:
         server.execute(f"drop database if exists {_DATABASE} with (force)")
-        server.execute(f"create database {_DATABASE} owner ledger")
+        server.execute(f"create database {_DATABASE} owner ledger_owner")
         try:
-            own = conninfo(bench.addresses.ledger_user, bench.addresses.ledger_password, _DATABASE)
+            own = conninfo("ledger_owner", bench.config.passwords["ledger_owner"], _DATABASE)
             with psycopg.connect(own, autocommit=True) as connection:
                 yield connection
         finally:

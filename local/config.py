@@ -14,6 +14,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 BLOB_ACCOUNT = "transactionpatterns"
 BLOB_CONTAINER = "transaction-patterns"
+LEDGER_ROLES = ("ledger_owner", "ledger_writer", "ledger_reader")
 JOB_FOLDER = "/Workspace/Shared/transaction-patterns"
 """Where the files of ``spark_jobs/`` lie in the Databricks workspace."""
 
@@ -30,6 +31,8 @@ class Addresses:
     airflow_user: str
     airflow_password: str
     ledger_dsn: str
+    ledger_owner_dsn: str
+    ledger_reader_dsn: str
     ledger_jdbc_url: str
     ledger_user: str
     ledger_password: str
@@ -74,10 +77,12 @@ class StackConfig:
             airflow_url=f"http://127.0.0.1:{self.ports['airflow']}",
             airflow_user="admin",
             airflow_password=self.passwords["airflow"],
-            ledger_dsn=f"postgresql://ledger:{self.passwords['ledger']}@{ledger}",
+            ledger_dsn=f"postgresql://ledger_writer:{self.passwords['ledger_writer']}@{ledger}",
+            ledger_owner_dsn=f"postgresql://ledger_owner:{self.passwords['ledger_owner']}@{ledger}",
+            ledger_reader_dsn=f"postgresql://ledger_reader:{self.passwords['ledger_reader']}@{ledger}",
             ledger_jdbc_url=f"jdbc:postgresql://{ledger}",
-            ledger_user="ledger",
-            ledger_password=self.passwords["ledger"],
+            ledger_user="ledger_writer",
+            ledger_password=self.passwords["ledger_writer"],
             blob_connection_string=(
                 f"DefaultEndpointsProtocol=http;AccountName={BLOB_ACCOUNT};"
                 f"AccountKey={self.passwords['blob_key']};BlobEndpoint={blob_endpoint};"
@@ -122,7 +127,8 @@ def load_config(directory: Path) -> StackConfig:
         ports, passwords = {}, {}
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"{path} is damaged ({error}); stop what runs and delete {directory} to start afresh") from error
-    return StackConfig(directory, ports, _new_passwords() | passwords)
+    # One that nothing uses any more is forgotten.
+    return StackConfig(directory, ports, {name: passwords.get(name, new) for name, new in _new_passwords().items()})
 
 
 def _new_passwords() -> dict[str, str]:
@@ -132,7 +138,7 @@ def _new_passwords() -> dict[str, str]:
     return {
         "postgres": secrets.token_urlsafe(24),
         "airflow_db": secrets.token_urlsafe(24),
-        "ledger": secrets.token_urlsafe(24),
+        **{role: secrets.token_urlsafe(24) for role in LEDGER_ROLES},
         "airflow": secrets.token_urlsafe(12),
         "airflow_jwt": key(64),
         "airflow_api": key(48),

@@ -1,4 +1,4 @@
-"""Writes the four Airflow connections of a stack: the only thing that differs from production."""
+"""Writes the Airflow connections of a stack: the only thing that differs from production."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def write_connections(config: StackConfig) -> None:
         "drive": _drive(config),
         "blob": _blob(config),
         "databricks": _databricks(config),
-        "ledger": _ledger(config),
+        "ledger": _ledger(config, "ledger_writer"),
+        "ledger_owner": _ledger(config, "ledger_owner"),
     }
     write_private(config.addresses.connections_file, json.dumps(connections, indent=2) + "\n")
 
@@ -67,13 +68,12 @@ def _databricks(config: StackConfig) -> dict[str, Any]:
     }
 
 
-def _ledger(config: StackConfig) -> dict[str, Any]:
-    addresses = config.addresses
+def _ledger(config: StackConfig, role: str) -> dict[str, Any]:
     return {
         "conn_type": "postgres",
         "host": "127.0.0.1",
         "port": config.ports["postgres"],
-        "login": addresses.ledger_user,
-        "password": addresses.ledger_password,
+        "login": role,
+        "password": config.passwords[role],
         "schema": "ledger",
     }

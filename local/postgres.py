@@ -14,7 +14,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from local.config import StackConfig, StackError, write_private
+from feeds.ledger import Ledger, statement
+from feeds.schema import apply_schema
+from local.config import LEDGER_ROLES, Addresses, StackConfig, StackError, write_private
 from local.services import Service
 from local.supervision import Program, clean_environment
 
@@ -130,33 +132,60 @@ def _programs(config: StackConfig) -> list[Program]:
     return [Program("postgres", [*command, *settings], Path("/"), user=_user(), stop_signal="INT", stop_seconds=20)]
 
 
-def _connect(config: StackConfig) -> psycopg.Connection:
+def connect(config: StackConfig, database: str = "postgres") -> psycopg.Connection:
+    """Connect to a database of the stack as its administrator."""
     return psycopg.connect(
         host="127.0.0.1",
         port=config.ports["postgres"],
         user="postgres",
         password=config.passwords["postgres"],
-        dbname="postgres",
+        dbname=database,
         connect_timeout=5,
         autocommit=True,
     )
 
 
 def _check(config: StackConfig) -> None:
-    with _connect(config) as connection:
+    with connect(config) as connection:
         connection.execute("select 1")
 
 
 def _provision(config: StackConfig) -> None:
-    with _connect(config) as connection:
-        for role, password in (("airflow", config.passwords["airflow_db"]), ("ledger", config.passwords["ledger"])):
-            name = sql.Identifier(role)
-            if connection.execute("select from pg_roles where rolname = %s", (role,)).fetchone() is None:
-                connection.execute(sql.SQL("create role {} login").format(name))
-            connection.execute(sql.SQL("alter role {} password {}").format(name, sql.Literal(password)))
-            if connection.execute("select from pg_database where datname = %s", (role,)).fetchone() is None:
-                connection.execute(sql.SQL("create database {} owner {}").format(name, name))
-            connection.execute(sql.SQL("revoke all on database {} from public").format(name))
+    with connect(config) as connection:
+        _create_database(connection, "airflow")
+        _create_database(connection, "ledger")
+        if connection.execute("select to_regrole('airflow')").fetchone() == (None,):
+            connection.execute("create role airflow login")
+        connection.execute("alter database airflow owner to airflow")
+        connection.execute("revoke all on database airflow from public")
+        _set_password(connection, "airflow", config.passwords["airflow_db"])
+    with connect(config, "ledger") as connection:
+        provision_roles(connection)
+        for role in LEDGER_ROLES:
+            _set_password(connection, role, config.passwords[role])
+
+
+def provision_roles(connection: psycopg.Connection) -> None:
+    """Do in the ledger's database what an administrator does once: make the roles, and carry over a ledger that is older."""
+    connection.execute(statement("roles"))
+    connection.execute(statement("retire_ledger_role"))
+
+
+def apply_ledger_schema(addresses: Addresses) -> None:
+    """Give the stack's ledger its schema, as its owner; the first task of a run does the same."""
+    with psycopg.connect(addresses.ledger_owner_dsn, autocommit=True) as connection:
+        apply_schema(Ledger(connection))
+
+
+def _create_database(connection: psycopg.Connection, name: str) -> None:
+    if connection.execute("select from pg_database where datname = %s", (name,)).fetchone() is None:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _set_password(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Set a password as psql does: the server gets what it stores, and could log no more."""
+    stored = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(stored)))
 
 
 SERVICE = Service("postgres", ("postgres",), _programs, _check, _prepare, _provision)

@@ -25,6 +25,7 @@ from local.airflow_api import AirflowApi, AirflowError
 from local.config import Addresses, StackError
 from local.drive_standin.tree import DriveTree
 from local.outputs import download_outputs
+from local.postgres import apply_ledger_schema
 from local.progress import Display, display, is_done
 from local.stack import Stack
 from local.summary import print_summary
@@ -69,9 +70,9 @@ def run(request: RunRequest, stack: Stack) -> None:
         A run in Airflow failed, or the request does not fit the feed; the message is the reason.
     """
     addresses = stack.addresses
+    apply_ledger_schema(addresses)
     with psycopg.connect(addresses.ledger_dsn, autocommit=True) as connection:
         ledger = Ledger(connection)
-        ledger.apply_schema()
         feed = _feed_of(request.out, ledger)
         if (known := ledger.row("select_feed", feed=feed)) is not None:
             refuse_other_settings(known, request.settings)

@@ -118,6 +118,8 @@ class Stack:
             One does not become healthy. What this call has started is stopped again.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        # Nobody else may look into it. Passing through stays as it is: PostgreSQL, as a user of its own, has its data below.
+        self.directory.chmod(self.directory.stat().st_mode & 0o711)
         with locked(self.directory):
             was_up = self._supervisor.is_up()
             if not was_up:

@@ -33,6 +33,7 @@ from feeds.request import FeedRequest
 from local.config import Addresses
 from local.drive_standin.tree import DriveTree
 from local.generate import generate
+from local.postgres import apply_ledger_schema
 from local.stack import Stack
 from tests import reference
 
@@ -101,18 +102,31 @@ def spark_services(services: Addresses, stack: Stack) -> Iterator[Addresses]:
 
 @pytest.fixture
 def connection(services: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    """Connect to the ledger's database, emptied, with the schema applied."""
+    """Connect to the ledger's database as the writer; it is emptied, and has the schema."""
     with empty_ledger(services) as connection:
         yield connection
 
 
 @contextmanager
 def empty_ledger(services: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    """Connect to the ledger's database, emptied, with the schema applied."""
+    """Connect to the ledger's database as the writer; it is emptied, and has the schema."""
+    drop_ledger(services)
+    apply_ledger_schema(services)
     with psycopg.connect(services.ledger_dsn, autocommit=True) as connection:
-        connection.execute("drop schema if exists ledger cascade")
-        Ledger(connection).apply_schema()
         yield connection
+
+
+def drop_ledger(addresses: Addresses) -> None:
+    """Drop the ledger, as its owner."""
+    with psycopg.connect(addresses.ledger_owner_dsn, autocommit=True) as owner:
+        owner.execute("drop schema if exists ledger cascade")
+
+
+def apply_again(addresses: Addresses) -> None:
+    """Apply the schema as if its text had changed."""
+    with psycopg.connect(addresses.ledger_owner_dsn, autocommit=True) as owner:
+        owner.execute("delete from ledger.applied_schema")
+    apply_ledger_schema(addresses)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 -- The ledger: which feed, chunk, batch, detection and file exists, and how far each has got. It is the only truth.
--- Idempotent: the first task of a run applies it, views.sql and functions.sql when one of them has changed. Bytes and rows live in Blob Storage, never here.
+-- Idempotent: the first task of a run applies it, views.sql, functions.sql and grants.sql, as their owner, when one of them has changed.
 
 create schema if not exists ledger;
 
--- Which text of the three files has been applied: the last row.
+-- Which text of the four files has been applied: the last row.
 create table if not exists ledger.applied_schema (
     applied_at timestamptz not null default now(),
     sha256     text        not null

@@ -8,6 +8,7 @@ from typing import Any
 from feeds import audit
 from feeds.detection import select_batch
 from feeds.ledger import open_ledger
+from feeds.schema import ensure_schema
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 def open_batch(feed: str) -> dict[str, Any]:
     """Open the batch whose job recomputes the feed. See :func:`feeds.audit.open_audit`."""
     with open_ledger() as ledger:
-        ledger.apply_schema()
+        ensure_schema(ledger)
         ledger.run("delete_stale_staging")
         batch = audit.open_audit(ledger, feed)
     return {"batch_id": batch["batch_id"], "last_chunk": batch["last_chunk"]}

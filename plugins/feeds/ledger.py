@@ -1,8 +1,7 @@
-"""The ledger: runs the statements of ``include/sql`` on the connection ``ledger``. No other module speaks SQL."""
+"""The ledger: runs the statements of ``include/sql`` on Airflow's connections. No other module speaks SQL."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -59,28 +58,6 @@ class Ledger:
         with self._connection.transaction():
             yield
 
-    def apply_schema(self) -> None:
-        """Apply ``schema.sql``, ``views.sql`` and ``functions.sql`` unless exactly this text of them has been applied.
-
-        They create what is missing. A table that exists is not altered: a column added there needs an ``alter table`` beside it.
-        """
-        text = statement("schema") + statement("views") + statement("functions")
-        wanted = hashlib.sha256(text.encode()).hexdigest()
-        if self._schema() == wanted:
-            return
-        with self.transaction():
-            self.run("lock_schema")
-            if self._schema() != wanted:
-                self.run("schema")
-                self.run("views")
-                self.run("functions")
-                self.run("insert_schema", sha256=wanted)
-
-    def _schema(self) -> str | None:
-        there = self.row("has_schema")
-        applied = self.row("select_schema") if there and there["there"] else None
-        return None if applied is None else str(applied["sha256"])
-
 
 def _bound(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     # Without values psycopg sends the text as it is, which is what lets a file hold several statements.
@@ -88,11 +65,11 @@ def _bound(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 @contextmanager
-def open_ledger() -> Iterator[Ledger]:
-    """Open the ledger of Airflow's connection ``ledger``, and close it afterwards."""
+def open_ledger(conn_id: str = CONN_ID) -> Iterator[Ledger]:
+    """Open the ledger of an Airflow connection, and close it afterwards."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=CONN_ID).get_conn())  # psycopg 3, as SQLAlchemy is 2
+    connection = cast("Connection[Any]", PostgresHook(postgres_conn_id=conn_id).get_conn())  # psycopg 3, as SQLAlchemy is 2
     try:
         yield Ledger(connection)
     finally:

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 
 from feeds.ledger import CONN_ID, open_ledger, statement
 from feeds.params import feed_request
+from feeds.schema import ensure_schema
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -59,7 +60,7 @@ class DueFeedSensor(BaseSensorOperator):
             feed_request(context, self.feed)  # a run that contradicts itself ends here, before it touches anything
         try:
             with open_ledger() as ledger:
-                ledger.apply_schema()
+                ensure_schema(ledger)
                 if self.feed:
                     return self.feed
                 due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)

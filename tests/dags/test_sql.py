@@ -98,5 +98,19 @@ def test_no_other_module_speaks_sql() -> None:
     assert [path.name for path in plugins if speaks.search(path.read_text())] == []
 
 
+@pytest.mark.parametrize(
+    "file",
+    [path for folder in ("plugins", "dags", "local") for path in sorted((CHECKOUT / folder).rglob("*.py"))],
+    ids=lambda file: str(file.relative_to(CHECKOUT)),
+)
+def test_what_is_executed_is_a_file_or_written_out(file: Path) -> None:
+    """No text is put into a statement: what is executed stands there, or is composed by psycopg, which quotes."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute" and node.args:
+            said = ast.unparse(node.args[0])
+            safe = isinstance(node.args[0], ast.Constant) or re.match(r"statement\(|sql\.SQL\('[^']*'\)\.format\(", said)
+            assert safe, f"{file.name}:{node.lineno}: {said}"
+
+
 def _without_strings(text: str) -> str:
     return re.sub(r"'[^']*'|--[^\n]*", "", text)

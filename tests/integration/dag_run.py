@@ -20,6 +20,8 @@ from feeds.landing import land
 from feeds.ledger import Ledger, Row
 from feeds.request import FeedRequest
 from local.config import Addresses
+from local.postgres import apply_ledger_schema
+from tests.conftest import drop_ledger
 from tests.integration.crashing import Crash, CrashingBlobs, CrashingDrive, CrashingHook, CrashingLedger, Effects
 from tests.integration.pipeline import commit
 from tests.integration.staged_by_hand import StagedByHand
@@ -113,8 +115,8 @@ def empty_world(services: Addresses) -> Iterator[World]:
     container = ContainerClient.from_connection_string(services.blob_connection_string, blobs.container)
     container.create_container()
     world = World(services, DriveHook(), blobs)
-    world.connection.execute("drop schema if exists ledger cascade")
-    world.ledger.apply_schema()
+    drop_ledger(services)
+    apply_ledger_schema(services)
     try:
         yield world
     finally:

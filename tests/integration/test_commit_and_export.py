@@ -18,7 +18,8 @@ from feeds.export import HEADER as FILE_HEADER
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger
-from tests.conftest import FeedFiles
+from local.config import Addresses
+from tests.conftest import FeedFiles, apply_again
 from tests.integration.pipeline import commit
 from tests.integration.test_landing import HEADER, rows
 
@@ -135,15 +136,14 @@ def test_commit_keeps_how_many_customers_have_how_many_transactions(connection: 
     ]  # fmt: skip
 
 
-def test_a_feed_begun_before_its_totals_were_ranked(connection: Connection, ledger: Ledger, landed: str) -> None:
+def test_a_feed_begun_before_its_totals_were_ranked(services: Addresses, connection: Connection, landed: str) -> None:
     connection.execute("update ledger.feed set weights_ready = true")
     connection.execute(
         "insert into ledger.pair_total select feed_id, 'M1', 'C' || n, 1 + n / 3, 1, true, false from ledger.feed, "
         "generate_series(1, 3) n"
     )
     connection.execute("insert into ledger.weight select feed_id, 'M1', 'C' || n, n from ledger.feed, generate_series(2, 4) n")
-    connection.execute("delete from ledger.applied_schema")
-    ledger.apply_schema()
+    apply_again(services)
     ranked = connection.execute("select merchant, transactions, customers from ledger.ranked_total order by 2").fetchall()
     assert ranked == [("M1", 1, 1), ("M1", 2, 1)]
     assert one(connection, "select weight from ledger.pair_total where customer = 'C3'") == 3

@@ -71,8 +71,9 @@ def test_start_stop_and_start_again(directory: Path) -> None:
     stack.start(BASE)
     assert pids(stack) == running, "a second start must leave alone what runs"
 
-    with psycopg.connect(first.ledger_dsn, autocommit=True) as connection:
-        connection.execute("create table kept as select 42 as answer")
+    with psycopg.connect(first.ledger_owner_dsn, autocommit=True) as connection:
+        connection.execute("create schema kept")
+        connection.execute("create table kept.number as select 42 as answer")
         assert connection.execute("show fsync").fetchone() == ("on",)
     with BlobServiceClient.from_connection_string(first.blob_connection_string) as blobs:
         assert blobs.get_container_client(first.blob_container).exists()
@@ -85,8 +86,8 @@ def test_start_stop_and_start_again(directory: Path) -> None:
 
     stack.start(BASE)
     assert stack.addresses == first, "ports and passwords are kept"
-    with psycopg.connect(first.ledger_dsn) as connection:
-        assert connection.execute("select answer from kept").fetchone() == (42,)
+    with psycopg.connect(first.ledger_owner_dsn) as connection:
+        assert connection.execute("select answer from kept.number").fetchone() == (42,)
 
 
 def test_secrets_are_private(directory: Path) -> None:

@@ -110,6 +110,15 @@ def test_what_would_break_a_row_is_quoted(customer: str, field: bytes) -> None:
     assert row == b"2026-11-23T08:00:00+05:30,2026-11-23T23:59:59+05:30,PatId2,CHILD," + field + b",M348934600\n"
 
 
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x.example")']
+)
+def test_what_a_spreadsheet_takes_for_a_formula_is_not_altered(text: str) -> None:
+    """An id is compared with those of other systems: the README says how to open a file safely."""
+    _, row = csv.reader(io.StringIO(render_file([_detection(customer=text, merchant=text)]).decode(), newline=""))
+    assert row[4:] == [text, text]
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.text(st.sampled_from("ab,\"\n' ")))
 def test_a_reader_of_csv_gets_back_what_was_written(customer: str, merchant: str) -> None:
     data = render_file([_detection(customer=customer, merchant=merchant)])
