@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 
 from local.airflow_api import AirflowApi
 from local.airflow_service import DAG_ID
 from local.chaos.scene import wait_for
 from local.config import load_config
 from local.drive_standin.tree import DriveTree
+from local.postgres import connect
 from local.stack import Stack
 from local.supervision import Supervisor
 from tests.conftest import RULES, expected
@@ -44,9 +44,7 @@ def reasons(client: httpx.Client, run_id: str, task_id: str, tries: int) -> list
 @contextmanager
 def closed_ledger(stack: Stack) -> Iterator[None]:
     """Close the ledger's database, and no other of the server: Airflow's own is there too."""
-    config = load_config(stack.directory)
-    login = {"user": "postgres", "password": config.passwords["postgres"], "port": config.ports["postgres"]}
-    with psycopg.connect(host="127.0.0.1", dbname="postgres", autocommit=True, **login) as administrator:
+    with connect(load_config(stack.directory)) as administrator:
         administrator.execute("alter database ledger allow_connections false")
         try:
             administrator.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'ledger'")

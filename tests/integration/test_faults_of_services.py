@@ -27,6 +27,7 @@ from feeds.detection import DETECTION_TASK
 from feeds.faults import Fault, explain
 from feeds.ledger import open_ledger
 from local.config import JOB_FOLDER, Addresses, load_config
+from local.postgres import connect
 from local.stack import Stack
 
 JOB = f"{JOB_FOLDER}/faulty-{uuid.uuid4().hex}.py"
@@ -156,9 +157,7 @@ def test_postgresql_cannot_be_reached(
 @contextmanager
 def role_set(services: Addresses, stack: Stack, setting: str, back: str) -> Iterator[None]:
     """Change the role of the connection, and change it back."""
-    config = load_config(stack.directory)
-    login = {"user": "postgres", "password": config.passwords["postgres"], "port": config.ports["postgres"]}
-    with psycopg.connect(host="127.0.0.1", dbname="postgres", autocommit=True, **login) as administrator:
+    with connect(load_config(stack.directory)) as administrator:
         role = sql.Identifier(services.ledger_user)
         administrator.execute(sql.SQL("alter role {} " + setting).format(role))
         try:

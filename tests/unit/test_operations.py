@@ -19,7 +19,7 @@ def _texts(source: str) -> Iterator[str]:
     """Give the string constants of a module; what is formatted into one stands as a line end."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(part.value if isinstance(part, ast.Constant) else "\n" for part in node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\n" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield re.sub(r"\{\w+\}", "\n", node.value)
 
