@@ -27,6 +27,11 @@ RECHECK_SECONDS = 600
 LOOK_SECONDS = 5
 """How often a waiting run asks the ledger, besides at the moment when it has said that something comes due."""
 
+_MADE_WAY = "made way for a run that was triggered"
+
+AWAY_SECONDS = 5
+"""How long a waiting run leaves a ledger alone that does not answer."""
+
 POLL_SECONDS = 0.5
 """How often a waiting run asks Airflow whether another run is queued."""
 
@@ -124,12 +129,16 @@ class DueFeedTrigger(BaseTrigger):
                                 return
                             look_at = now + min(wait, LOOK_SECONDS)
                         if await self._run_is_queued():
-                            yield self._skipped("made way for a run that was triggered")
+                            yield self._skipped(_MADE_WAY)
                             return
                         await asyncio.sleep(max(0, min(POLL_SECONDS, look_at - time.time())))
             except psycopg.OperationalError as error:
                 self.log.warning("The ledger (connection %s) does not answer: %s; trying again", CONN_ID, error)
-                await asyncio.sleep(5)
+                # A run that somebody triggers says in its log what is wrong; it must not stay queued behind this one.
+                if await self._run_is_queued():
+                    yield self._skipped(_MADE_WAY)
+                    return
+                await asyncio.sleep(AWAY_SECONDS)
         yield self._skipped("nothing was due")
 
     def _skipped(self, reason: str) -> TaskSkippedEvent:
