@@ -107,7 +107,10 @@ def test_an_audit_is_green_and_then_red(airflow: Stack, audit: AirflowApi) -> No
         row = connection.execute("select count(*) from ledger.detection where audited_chunk = 6").fetchone()
         assert row == (len(in_force(airflow.addresses)),), "what the rebuild has withdrawn is not looked at"
         connection.execute(
-            "update ledger.pair_total set amount = amount - 0.01 where ctid = (select min(ctid) from ledger.pair_total)"
+            "update ledger.pair_total set amount = amount - 0.01 where (feed_id, merchant, customer) = "
+            "(select feed_id, merchant, customer from ledger.pair_total join ledger.feed using (feed_id) "
+            "where feed = %s limit 1)",
+            [FEED],
         )
     run_id, state = ended(audit, {"feed": FEED})
     assert state == "failed"
