@@ -71,7 +71,7 @@ class DueFeedSensor(BaseSensorOperator):
                 due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
         except psycopg.OperationalError as error:
             if self.feed:
-                raise ConnectionError(f"the ledger (connection {CONN_ID}) does not answer: {error}") from error
+                raise
             # Not a failed run, which the next would follow at once: the trigger tries again until the ledger is back.
             self.log.warning("The ledger (connection %s) does not answer: %s; waiting for it", CONN_ID, error)
             due = None
