@@ -88,6 +88,7 @@ create table if not exists ledger.chunk (
 );
 
 alter table ledger.chunk add column if not exists rejects_sha256 text; -- of rejects_blob; null in rows that are older than it
+alter table ledger.chunk add column if not exists run_id text; -- the Airflow run that landed it; null in rows that are older than it
 
 create index if not exists chunk_not_applied on ledger.chunk (feed_id, chunk) where batch_id is null;
 
@@ -111,6 +112,11 @@ alter table ledger.batch add column if not exists purpose text not null default 
 alter table ledger.batch add column if not exists rules jsonb not null default '{}';
 alter table ledger.batch add column if not exists closed_at timestamptz; -- given up, or an audit that has been compared
 
+-- What people ask of a batch; nothing is decided by it. Null in rows that are older than these columns.
+alter table ledger.batch add column if not exists run_id text;             -- the Airflow run that opened it, or took it up when it was open
+alter table ledger.batch add column if not exists staged_at timestamptz;   -- when its job had staged what was committed
+alter table ledger.batch add column if not exists exported_at timestamptz; -- when all was written that was due once it was applied
+
 -- Open is what is neither applied nor closed: one batch a feed that will change the state, and one audit beside it.
 drop index if exists ledger.batch_open;
 drop index if exists ledger.batch_applied;
@@ -118,6 +124,7 @@ create unique index if not exists batch_one_open on ledger.batch (feed_id, (purp
     where applied_at is null and closed_at is null;
 create unique index if not exists batch_last_applied on ledger.batch (feed_id, last_chunk)
     where applied_at is not null and purpose = 'apply';
+create index if not exists batch_not_exported on ledger.batch (feed_id) where staged_at is not null and exported_at is null;
 
 do $$
 begin
