@@ -124,8 +124,10 @@ update ledger.chunk k set batch_id = c.batch_id
 from ledger.committable c
 where c.batch_id = %(batch_id)s and c.purpose = 'apply' and k.feed_id = c.feed_id and k.chunk between c.first_chunk and c.last_chunk;
 
-update ledger.batch set applied_at = now(), last_error = null
-where batch_id = %(batch_id)s and applied_at is null;
+update ledger.batch b set applied_at = now(), last_error = null, staged_at = s.staged_at
+from ledger.committable c
+join ledger.staged_batch s using (batch_id, staging_id)
+where c.batch_id = %(batch_id)s and b.batch_id = c.batch_id;
 
 delete from ledger.staged_batch where batch_id = %(batch_id)s;
 delete from ledger.staged_chunk where batch_id = %(batch_id)s;

@@ -1,5 +1,6 @@
--- What the writer and the reader may do, and nothing else. The owner applies it after schema.sql, views.sql and functions.sql, whenever one of
--- them has changed: so a table that is new and a view that is made anew have their grants, and default privileges are not needed.
+-- What the writer and the reader may do, and nothing else. The owner applies it after schema.sql, staging.sql, views.sql and
+-- functions.sql, whenever one of them has changed: so a table that is new and a view that is made anew have their grants, and default
+-- privileges are not needed.
 
 revoke all on all tables in schema ledger from public, ledger_writer, ledger_reader;
 revoke all on all functions in schema ledger from public;

@@ -1,2 +1,2 @@
--- schema.sql, views.sql, functions.sql and grants.sql have been applied.
+-- schema.sql, staging.sql, views.sql, functions.sql and grants.sql have been applied.
 insert into ledger.applied_schema (sha256) values (%(sha256)s);

@@ -1,9 +1,10 @@
 -- The ledger: which feed, chunk, batch, detection and file exists, and how far each has got. It is the only truth.
--- Idempotent: the first task of a run applies it, views.sql, functions.sql and grants.sql, as their owner, when one of them has changed.
+-- Idempotent: the first task of a run applies it, staging.sql, views.sql, functions.sql and grants.sql, as their owner, when one of them
+-- has changed.
 
 create schema if not exists ledger;
 
--- Which text of the four files has been applied: the last row.
+-- Which text of the five files has been applied: the last row.
 create table if not exists ledger.applied_schema (
     applied_at timestamptz not null default now(),
     sha256     text        not null
@@ -87,6 +88,7 @@ create table if not exists ledger.chunk (
 );
 
 alter table ledger.chunk add column if not exists rejects_sha256 text; -- of rejects_blob; null in rows that are older than it
+alter table ledger.chunk add column if not exists run_id text; -- the Airflow run that landed it; null in rows that are older than it
 
 create index if not exists chunk_not_applied on ledger.chunk (feed_id, chunk) where batch_id is null;
 
@@ -110,6 +112,11 @@ alter table ledger.batch add column if not exists purpose text not null default 
 alter table ledger.batch add column if not exists rules jsonb not null default '{}';
 alter table ledger.batch add column if not exists closed_at timestamptz; -- given up, or an audit that has been compared
 
+-- What people ask of a batch; nothing is decided by it. Null in rows that are older than these columns.
+alter table ledger.batch add column if not exists run_id text;             -- the Airflow run that opened it, or took it up when it was open
+alter table ledger.batch add column if not exists staged_at timestamptz;   -- when its job had staged what was committed
+alter table ledger.batch add column if not exists exported_at timestamptz; -- when all was written that was due once it was applied
+
 -- Open is what is neither applied nor closed: one batch a feed that will change the state, and one audit beside it.
 drop index if exists ledger.batch_open;
 drop index if exists ledger.batch_applied;
@@ -117,6 +124,7 @@ create unique index if not exists batch_one_open on ledger.batch (feed_id, (purp
     where applied_at is null and closed_at is null;
 create unique index if not exists batch_last_applied on ledger.batch (feed_id, last_chunk)
     where applied_at is not null and purpose = 'apply';
+create index if not exists batch_not_exported on ledger.batch (feed_id) where staged_at is not null and exported_at is null;
 
 do $$
 begin
@@ -222,79 +230,3 @@ create table if not exists ledger.detection_file (
 );
 
 create index if not exists detection_file_unconfirmed on ledger.detection_file (feed_id, file_number) where uploaded_at is null;
-
--- Staging: what a detection job found. Every execution of the job writes under a staging_id of its own and ends with its
--- row in staged_batch, so two executions of the same batch (a run forgotten by Databricks and started again) never mix.
-create table if not exists ledger.staged_batch (
-    batch_id   bigint      not null,
-    staging_id text        not null,
-    staged_at  timestamptz not null default now(),
-    primary key (batch_id, staging_id)
-);
-
-create table if not exists ledger.staged_chunk (
-    batch_id     bigint  not null,
-    staging_id   text    not null,
-    chunk        integer not null,
-    transactions bigint  not null, -- rows that the job counted
-    primary key (batch_id, staging_id, chunk)
-);
-
-create table if not exists ledger.staged_weight (
-    batch_id   bigint  not null,
-    staging_id text    not null,
-    merchant   text    collate "C" not null,
-    customer   text    collate "C" not null,
-    weight     numeric(38, 12) not null,
-    primary key (batch_id, staging_id, merchant, customer)
-);
-
-create table if not exists ledger.staged_pair (
-    batch_id     bigint  not null,
-    staging_id   text    not null,
-    merchant     text    collate "C" not null,
-    customer     text    collate "C" not null,
-    transactions bigint  not null,
-    amount       numeric(24, 2) not null,
-    seen_female  boolean not null,
-    seen_male    boolean not null,
-    primary key (batch_id, staging_id, merchant, customer)
-);
-
--- The batch's first chunk with a transaction of the pair; 0 in rows that an older job has staged.
-alter table ledger.staged_pair add column if not exists first_chunk integer not null default 0;
-
-create table if not exists ledger.staged_detection (
-    batch_id   bigint  not null,
-    staging_id text    not null,
-    chunk      integer not null,
-    pattern_id text    collate "C" not null,
-    action_type text   not null,
-    merchant   text    collate "C" not null,
-    customer   text    collate "C" not null,
-    primary key (batch_id, staging_id, pattern_id, merchant, customer)
-);
-
--- Of an audit: the detections whose rule holds at its last chunk.
-create table if not exists ledger.staged_holding (like ledger.staged_detection including all);
-
--- The state as an audit found it when it was opened: the feed goes on while the audit's job runs.
-create table if not exists ledger.audited_merchant (
-    batch_id     bigint not null references ledger.batch,
-    merchant     text   collate "C" not null,
-    transactions bigint not null,
-    female       bigint not null,
-    male         bigint not null,
-    primary key (batch_id, merchant)
-);
-
-create table if not exists ledger.audited_pair (
-    batch_id     bigint  not null references ledger.batch,
-    merchant     text    collate "C" not null,
-    customer     text    collate "C" not null,
-    transactions bigint  not null,
-    amount       numeric(24, 2) not null,
-    seen_female  boolean not null,
-    seen_male    boolean not null,
-    primary key (batch_id, merchant, customer)
-);

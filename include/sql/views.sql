@@ -1,4 +1,4 @@
--- Views of the ledger; applied after schema.sql, and like it idempotent.
+-- Views of the ledger; applied after staging.sql, and like it idempotent.
 
 -- The rules of a batch: its feed's, unless a rebuild changes them. state_feed_id is the feed whose state is the one before the batch:
 -- none for a rebuild or an audit, which start from nothing.

@@ -35,7 +35,7 @@ _LOG_EVERY = 50
 _MOST_REVISIONS = 5
 
 
-def open_audit(ledger: Ledger, feed_name: str) -> Row:
+def open_audit(ledger: Ledger, feed_name: str, run_id: str | None = None) -> Row:
     """Open the batch of all applied chunks whose job recomputes the feed, and keep a copy of the state to compare with.
 
     An audit that was left open is closed: its copy of the state is old.
@@ -56,7 +56,7 @@ def open_audit(ledger: Ledger, feed_name: str) -> Row:
             raise BatchError(f"feed {feed_name} has no applied chunk: there is nothing to audit")
         for left in ledger.rows("select_open_audits", feed_id=feed["feed_id"]):
             ledger.run("close_batch", batch_id=left["batch_id"], reason="another audit was started")
-        batch = insert_batch(ledger, feed, "audit", 1, feed["applied"])
+        batch = insert_batch(ledger, feed, "audit", 1, feed["applied"], run_id=run_id)
         ledger.run("copy_merchants", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
         ledger.run("copy_pairs", batch_id=batch["batch_id"], feed_id=feed["feed_id"])
     log.info("Audit %d of feed %s: chunks 1 to %d", batch["batch_id"], feed_name, batch["last_chunk"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from airflow.sdk import get_current_context
+
 from feeds import audit
 from feeds.detection import select_batch
 from feeds.ledger import open_ledger
@@ -18,7 +20,7 @@ def open_batch(feed: str) -> dict[str, Any]:
     with open_ledger() as ledger:
         ensure_schema(ledger)
         ledger.run("delete_stale_staging")
-        batch = audit.open_audit(ledger, feed)
+        batch = audit.open_audit(ledger, feed, get_current_context()["dag_run"].run_id)
     return {"batch_id": batch["batch_id"], "last_chunk": batch["last_chunk"]}
 
 

@@ -43,7 +43,12 @@ RUN_TIMEOUT_SECONDS = 3600
 
 
 def open_batch(
-    ledger: Ledger, feed_name: str, first_chunk: int | None, last_chunk: int | None, batch_chunks: int | None = None
+    ledger: Ledger,
+    feed_name: str,
+    first_chunk: int | None,
+    last_chunk: int | None,
+    batch_chunks: int | None = None,
+    run_id: str | None = None,
 ) -> Row | None:
     """Find the feed's open batch, or open one with all chunks that have landed and are not applied.
 
@@ -57,6 +62,8 @@ def open_batch(
         Bounds of a new batch; ``None``: none. An open batch keeps its range.
     batch_chunks
         Batches of at most so many chunks, of which this is the first. It is kept with the range for the runs that take the rest.
+    run_id
+        The run in Airflow, if any, that goes on with the batch.
 
     Returns
     -------
@@ -79,9 +86,9 @@ def open_batch(
                 keep_range(ledger, feed, end, batch_chunks)
             elif feed["applied"] < (feed["backfill_to"] or 0) and not (feed["followed"] and feed["backfill_chunks"] is None):
                 size, end = feed["backfill_chunks"], feed["backfill_to"]
-            batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+            batch = ledger.row("take_up_batch", feed_id=feed["feed_id"], run_id=run_id)
             if batch is None:
-                batch = _new_batch(ledger, feed, first_chunk, end, size)
+                batch = _new_batch(ledger, feed, first_chunk, end, size, run_id)
     except RejectLimitError:
         # Somebody has to act: scheduled runs do not go on with the range by themselves.
         ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=None, backfill_chunks=None)
@@ -108,7 +115,9 @@ def keep_range(ledger: Ledger, feed: Row, end: int, batch_chunks: int | None) ->
         ledger.run("set_backfill", feed_id=feed["feed_id"], backfill_to=max(end, kept), backfill_chunks=size)
 
 
-def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int, size: int | None) -> Row | None:
+def _new_batch(
+    ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int, size: int | None, run_id: str | None
+) -> Row | None:
     start, end = feed["applied"] + 1, min(feed["landed"], last_chunk)
     if size is not None:
         end = min(end, start + size - 1)
@@ -120,16 +129,24 @@ def _new_batch(ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: i
             f"feed {feed['feed']}: {missing} must be applied before chunk {first_chunk}. Start the range at chunk {start}."
         )
     end = _end_before_rejects(ledger, feed, start, end)
-    return insert_batch(ledger, feed, "apply", start, end)
+    return insert_batch(ledger, feed, "apply", start, end, run_id=run_id)
 
 
 def insert_batch(
-    ledger: Ledger, feed: Row, purpose: str, first_chunk: int, last_chunk: int, rules: Mapping[str, Any] | None = None
+    ledger: Ledger,
+    feed: Row,
+    purpose: str,
+    first_chunk: int,
+    last_chunk: int,
+    rules: Mapping[str, Any] | None = None,
+    *,
+    run_id: str | None,
 ) -> Row:
     """Open a batch of a feed that is locked; ``rules`` are those of the feed's that a rebuild changes. Give its row."""
     (batch,) = ledger.rows(
         "insert_batch",
         feed_id=feed["feed_id"], purpose=purpose, rules=Jsonb(rules or {}), first_chunk=first_chunk, last_chunk=last_chunk,
+        run_id=run_id,
     )  # fmt: skip
     return batch
 

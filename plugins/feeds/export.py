@@ -3,7 +3,8 @@
 A file is reserved in the ledger, uploaded under a name made of its number, then confirmed. Crash windows: reserved and not
 uploaded, or uploaded and not confirmed: the next export writes the same rows into the same blob again. A file never changes,
 because the detections that it holds, their order and their times are in the ledger before it is written. So two exports at once
-write the same bytes into the same blobs; nothing remains.
+write the same bytes into the same blobs; nothing remains. Killed behind its last file, an export has not noted yet which batches
+are exported: the next one does, with its own time.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def export_detections(ledger: Ledger, blobs: BlobStore, feed_name: str, *, flush
         )  # fmt: skip
         log.info("Wrote %s: %d detections", file["blob_name"], len(rows))
         written.append(file["blob_name"])
+    ledger.run("set_exported", feed_id=feed["feed_id"], applied=feed["applied"])
     return written
 
 

@@ -75,7 +75,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     _refuse_gap(feed, request)
     limit, new = 0 if finishing else _limit(feed, request), 0
     for number, chunk in _next_chunks(source, feed, limit):
-        _land_chunk(ledger, blobs, feed, number, chunk, source)
+        _land_chunk(ledger, blobs, feed, number, chunk, source, request.run_id)
         new += 1
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
     return _outcome(feed, new_chunks=new)
@@ -148,7 +148,9 @@ def _next_chunks(source: PinnedSource, feed: Row, limit: int | None) -> Iterator
     yield from enumerate(chunks, feed["landed"] + 1)
 
 
-def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource) -> None:
+def _land_chunk(
+    ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk: Chunk, source: PinnedSource, run_id: str | None
+) -> None:
     # A run that was given up for dead may still be landing the same chunk, from an older revision: its blob must not be replaced.
     _require_same(ledger, feed, number, chunk)
     written = _write_chunk(blobs, feed, number, chunk)
@@ -160,7 +162,7 @@ def _land_chunk(ledger: Ledger, blobs: BlobStore, feed: Row, number: int, chunk:
         landed_rows=chunk.landed_rows, rejected_rows=len(chunk.rejects), source_sha256=chunk.source_sha256,
         blob_name=written.name, blob_sha256=written.sha256,
         rejects_blob=written.rejects_name, rejects_sha256=written.rejects_sha256,
-        reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id,
+        reject_reasons=Jsonb(chunk.reject_reasons), revision=source.revision.revision_id, run_id=run_id,
     )  # fmt: skip
     if not inserted:
         _require_same(ledger, feed, number, chunk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
@@ -116,7 +116,8 @@ def audit_params() -> dict[str, Param]:
 
 def feed_request(context: Context, feed: str) -> FeedRequest:
     """Read what a run asks for. Only settings that it names itself count; the form's defaults do not bind a running feed."""
-    return request_from(context["params"], context["dag_run"].conf or {}, feed)
+    run = context["dag_run"]
+    return replace(request_from(context["params"], run.conf or {}, feed), run_id=run.run_id)
 
 
 def request_from(params: Mapping[str, Any], conf: Mapping[str, Any], feed: str) -> FeedRequest:

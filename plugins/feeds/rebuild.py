@@ -22,7 +22,7 @@ MOST_LINES = 100
 """How many changes the log shows; all of them are in ``ledger.rebuild_change``."""
 
 
-def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) -> Row:
+def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any], run_id: str | None = None) -> Row:
     """Open the batch that rebuilds a feed, or find it open.
 
     Another batch that is open is given up: its chunks are applied after the rebuild, by a batch of their own.
@@ -35,6 +35,8 @@ def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) ->
         Name of the feed.
     settings
         Rules that the rebuild changes; they are the feed's once it is committed.
+    run_id
+        The run in Airflow, if any, that goes on with the batch.
 
     Returns
     -------
@@ -58,12 +60,12 @@ def open_rebuild(ledger: Ledger, feed_name: str, settings: Mapping[str, Any]) ->
         batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
         if batch is not None:
             if (batch["purpose"], batch["rules"], batch["last_chunk"]) == ("rebuild", changed, feed["applied"]):
-                return batch
+                return ledger.row("take_up_batch", feed_id=feed["feed_id"], run_id=run_id) or batch
             ledger.run("close_batch", batch_id=batch["batch_id"], reason="given up for a rebuild")
             if batch["purpose"] == "apply":
                 keep_range(ledger, feed, batch["last_chunk"], None)
             log.info("Batch %d (chunks %d to %d) is given up", batch["batch_id"], batch["first_chunk"], batch["last_chunk"])
-        opened = insert_batch(ledger, feed, "rebuild", 1, feed["applied"], changed)
+        opened = insert_batch(ledger, feed, "rebuild", 1, feed["applied"], changed, run_id=run_id)
     log.info("Batch %d rebuilds chunks 1 to %d with %s", opened["batch_id"], feed["applied"], changed or "the same rules")
     return opened
 

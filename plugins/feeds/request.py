@@ -28,6 +28,8 @@ class FeedRequest:
         The run is to recompute state and detections from the landed chunks, by the feed's rules and the ``settings`` named.
     scheduled
         Nobody asked for the run: it carries on what the ledger says is due.
+    run_id
+        The run in Airflow, which the ledger keeps with what the run does; ``None``: there is no Airflow.
     """
 
     feed: str
@@ -41,6 +43,7 @@ class FeedRequest:
     flush: bool = False
     rebuild: bool = False
     scheduled: bool = False
+    run_id: str | None = None
 
     @property
     def ranged(self) -> bool:

@@ -12,7 +12,7 @@ import psycopg
 from feeds.ledger import Ledger, open_ledger, statement
 
 OWNER_CONN_ID = "ledger_owner"
-FILES = ("schema", "views", "functions", "grants")
+FILES = ("schema", "staging", "views", "functions", "grants")
 """What makes up the schema, in the order in which it is applied."""
 
 
@@ -63,6 +63,7 @@ def apply_schema(owner: Ledger) -> None:
         owner.run("lock_schema")
         if not _is_applied(owner):
             owner.run("schema")
+            owner.run("staging")
             owner.run("views")
             owner.run("functions")
             owner.run("grants")

@@ -45,9 +45,9 @@ def open_batch(feed: str) -> dict[str, Any]:
     with open_ledger() as ledger:
         ledger.run("delete_stale_staging")
         batch = (
-            rebuild.open_rebuild(ledger, feed, request.settings)
+            rebuild.open_rebuild(ledger, feed, request.settings, request.run_id)
             if request.rebuild
-            else detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks)
+            else detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks, request.run_id)
         )
         if batch is None:
             raise AirflowSkipException(detection.why_nothing(ledger, feed, request.first_chunk, request.last_chunk))

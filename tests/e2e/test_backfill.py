@@ -53,6 +53,13 @@ def batches(addresses: Addresses, purpose: str = "apply") -> list[tuple[int, int
         return connection.execute(query, [FEED, purpose]).fetchall()
 
 
+def runs(addresses: Addresses, purpose: str = "apply") -> list[str]:
+    """Give the runs of Airflow that have opened the feed's batches, in order."""
+    query = "select run_id from ledger.batch join ledger.feed using (feed_id) where feed = %s and purpose = %s order by batch_id"
+    with psycopg.connect(addresses.ledger_dsn) as connection:
+        return [run_id for (run_id,) in connection.execute(query, [FEED, purpose])]
+
+
 def in_force(addresses: Addresses) -> list[Found]:
     with psycopg.connect(addresses.ledger_dsn) as connection:
         gone = connection.execute("select pattern_id, customer, merchant from ledger.detection where withdrawn_by is not null")
@@ -72,13 +79,17 @@ def test_nonsense_is_refused_by_the_form_and_the_rest_by_the_first_task(pipeline
 
 def test_a_range_in_batches_of_two(airflow: Stack, pipeline: AirflowApi, small: tuple[Path, Path], folder_id: str) -> None:
     conf = {"feed": FEED, "folder_id": folder_id, "first_chunk": 1, "last_chunk": 5, "batch_chunks": 2, **RULES}
-    assert ended(pipeline, conf)[1] == "success"
+    run_id, state = ended(pipeline, conf)
+    assert state == "success"
     deadline = time.monotonic() + 240
     while len(batches(airflow.addresses)) < 3:  # scheduled runs take the others
         assert time.monotonic() < deadline, batches(airflow.addresses)
         time.sleep(0.2)
     assert batches(airflow.addresses) == [(1, 2), (3, 4), (5, 5)]
     assert detections(airflow.addresses, FEED) == [row for row in expected(*small, RULES) if row[0] <= 5]
+    first, *others = runs(airflow.addresses)
+    assert first == run_id
+    assert all(other.startswith("scheduled__") for other in others), others
 
 
 def test_a_range_that_is_applied_already_does_nothing(airflow: Stack, pipeline: AirflowApi) -> None:
@@ -96,13 +107,17 @@ def test_a_range_beyond_the_end_says_so(pipeline: AirflowApi) -> None:
 
 
 def test_a_rebuild_with_other_rules(airflow: Stack, pipeline: AirflowApi, small: tuple[Path, Path]) -> None:
-    assert ended(pipeline, {"feed": FEED, "rebuild": True, **OTHER})[1] == "success"
+    run_id, state = ended(pipeline, {"feed": FEED, "rebuild": True, **OTHER})
+    assert state == "success"
+    assert runs(airflow.addresses, "rebuild") == [run_id]
     assert batches(airflow.addresses, "rebuild") == [(1, 6)]
     assert in_force(airflow.addresses) == sorted(expected(*small, RULES | OTHER))
 
 
 def test_an_audit_is_green_and_then_red(airflow: Stack, audit: AirflowApi) -> None:
-    assert ended(audit, {"feed": FEED})[1] == "success"
+    run_id, state = ended(audit, {"feed": FEED})
+    assert state == "success"
+    assert runs(airflow.addresses, "audit") == [run_id]
     with psycopg.connect(airflow.addresses.ledger_dsn) as connection:
         row = connection.execute("select count(*) from ledger.detection where audited_chunk = 6").fetchone()
         assert row == (len(in_force(airflow.addresses)),), "what the rebuild has withdrawn is not looked at"

@@ -27,11 +27,12 @@ KINDS = ("chunks", "rejects", "importance", "detections")
 STAGING = ("batch", "chunk", "weight", "pair", "detection", "holding")
 
 PARTS = {
-    "chunks": "select to_jsonb(k) - '{feed_id,batch_id,landed_at}'::text[] from ledger.chunk k where feed_id = %s order by chunk",
+    "chunks": "select to_jsonb(k) - '{feed_id,batch_id,landed_at,run_id}'::text[] from ledger.chunk k where feed_id = %s "
+    "order by chunk",
     "chunks_of_batches": "select chunk, first_chunk, last_chunk from ledger.chunk k left join ledger.batch b using (batch_id) "
     "where k.feed_id = %s order by chunk",
-    "batches": "select first_chunk, last_chunk, applied_at is not null, last_error from ledger.batch "
-    "where feed_id = %s order by first_chunk",
+    "batches": "select first_chunk, last_chunk, applied_at is not null, staged_at < applied_at, exported_at > applied_at, "
+    "last_error from ledger.batch where feed_id = %s order by first_chunk",
     "merchants": "select merchant, transactions, female, male from ledger.merchant_total where feed_id = %s order by merchant",
     "ranks": "select merchant, transactions, customers from ledger.ranked_total where feed_id = %s order by 1, 2",
     "pairs": "select merchant, customer, transactions, amount, seen_female, seen_male, weight from ledger.pair_total "

@@ -55,6 +55,7 @@ def left(world: World, feed: str) -> dict[str, Any]:
         "some reserved": "select count(*) > 0 from ledger.detection_file join ledger.feed using (feed_id) where feed = %s",
         "confirmed files": "select count(*) from ledger.detection_file join ledger.feed using (feed_id) "
         "where feed = %s and uploaded_at is not null",
+        "exported": "select count(exported_at) from ledger.batch join ledger.feed using (feed_id) where feed = %s",
     }
     # Of a feed that is not there yet, feed_position has no row.
     rows = {name: world.connection.execute(query, [feed]).fetchone() for name, query in counts.items()}
@@ -101,7 +102,8 @@ WINDOWS = (
     Window("ordinal reserved | file uploaded", "write detections", {"some reserved": True, "detections blobs": 0}),
     Window("file uploaded | file confirmed", "confirm_file", {"detections blobs": 1, "confirmed files": 0}),
     Window("file confirmed | next file", "write detections", {"detections blobs": 1, "confirmed files": 1}, 2),
-    Window("last file confirmed | run succeeds", "record_success", {"some reserved": True, "applied": 2}),
+    Window("last file confirmed | batch exported", "set_exported", {"some reserved": True, "exported": 0}),
+    Window("batch exported | run succeeds", "record_success", {"applied": 2, "exported": 1}),
 )
 
 

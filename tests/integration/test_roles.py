@@ -204,7 +204,7 @@ def test_a_ledger_that_is_older_than_the_roles_is_carried_over(config: StackConf
         server.execute("create database older owner ledger")
         try:
             with closing(as_role("ledger", "old")) as old:
-                for name in ("schema", "views", "functions"):
+                for name in ("schema", "staging", "views", "functions"):
                     old.execute((SQL_FOLDER / f"{name}.sql").read_text())
                 old.execute("insert into ledger.applied_schema (sha256) values ('of an older version')")
             for _ in range(2):  # and once more, as at every start

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from feeds.errors import FeedSettingsError
-from feeds.params import request_from, trigger_params
+from feeds.params import feed_request, request_from, trigger_params
 from feeds.request import FeedRequest
 from feeds.settings import FeedSettings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 def _params(conf: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +27,12 @@ def _request(conf: dict[str, Any]) -> FeedRequest:
 
 def test_a_scheduled_run_asks_for_nothing() -> None:
     assert _request({}) == FeedRequest("carried-on", {}, scheduled=True)
+
+
+def test_a_request_knows_its_run() -> None:
+    run = SimpleNamespace(run_id="scheduled__1", conf=None)
+    found = feed_request(cast("Context", {"params": _params({}), "dag_run": run}), "carried-on")
+    assert found == FeedRequest("carried-on", {}, scheduled=True, run_id="scheduled__1")
 
 
 def test_the_forms_defaults_do_not_bind_a_feed() -> None:
