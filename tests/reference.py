@@ -1,26 +1,26 @@
 """The rules of design.md, section 2, in plain Python: what the product's detections and totals are compared with.
 
 Written to be obviously right: integers and exact fractions only, one rule per function, every rule evaluated at every
-chunk boundary over all totals. It shares no code with ``spark_jobs`` or ``plugins``. Quoting that is broken, carriage
-returns inside a row and over-long rows are the business of landing and its tests; every other reason to reject a row is
-known here.
+chunk boundary over all totals. It shares no code with ``spark_jobs`` or ``plugins``. ``reference_rows`` reads the files for it.
 """
 
 from __future__ import annotations
 
-import csv
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain, islice, repeat
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-Table = Path | str | Iterable[Sequence[str]]
-"""A CSV file, or its rows; the header comes first."""
+from tests.reference_rows import Table, Transaction, chunks, read_importance, read_transactions
+
+Key = tuple[str, str, str]
+"""What names a detection: pattern, merchant, customer."""
+
+Evidence = dict[str, Any]
+"""The numbers by which a rule holds: integers, and decimals as text."""
 
 Value = TypeVar("Value", int, Fraction)
 
@@ -33,10 +33,6 @@ DEFAULTS: Mapping[str, Any] = {
     "child_max_average": 23,
     "dei_min_female": 100,
 }
-
-AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
-# An exponent of three digits would be no amount of money, and take gigabytes as an exact number.
-WEIGHT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 
 
 class Detection(NamedTuple):
@@ -104,19 +100,31 @@ class Merchant:
             self.seen_male.add(transaction.customer)
 
 
-class Transaction(NamedTuple):
-    """A good row, cleaned."""
+@dataclass(frozen=True)
+class Weights:
+    """The exact weights by (merchant, customer), and their places in order, which compare as they do, and quickly."""
 
-    customer: str
-    gender: str
-    merchant: str
-    cents: int
+    exact: Mapping[tuple[str, str], Fraction]
+    places: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, exact: Mapping[tuple[str, str], Fraction]) -> Weights:
+        """Put weights in order."""
+        order = smallest_ranks(exact.values())
+        return cls(exact, {key: order[weight] for key, weight in exact.items()})
 
 
 def detect(
     transactions: Table, importance: Table, settings: Mapping[str, Any] | None = None, sizes: Iterable[int] = ()
 ) -> list[Detection]:
-    """Find every detection, at the first chunk boundary at which its rule holds.
+    """Find every detection, in order; see :func:`detect_with_evidence`."""
+    return list(detect_with_evidence(transactions, importance, settings, sizes))
+
+
+def detect_with_evidence(
+    transactions: Table, importance: Table, settings: Mapping[str, Any] | None = None, sizes: Iterable[int] = ()
+) -> dict[Detection, Evidence]:
+    """Find every detection, at the first chunk boundary at which its rule holds, and the numbers by which it holds there.
 
     Parameters
     ----------
@@ -129,31 +137,34 @@ def detect(
 
     Returns
     -------
-    list of Detection
+    dict of Detection to dict
         Ordered by chunk, pattern, merchant and customer; Python orders text by code point, UTF-8 bytes do the same.
     """
     rules = {**DEFAULTS, **(settings or {})}
-    weights = read_importance(importance, rules["weight_scope"])
-    order = smallest_ranks(weights.values())
-    places = {key: order[weight] for key, weight in weights.items()}  # compare as the weights do, and quickly
+    weights = Weights.of(read_importance(importance, rules["weight_scope"]))
     merchants: dict[str, Merchant] = defaultdict(Merchant)
-    first_chunk: dict[tuple[str, str, str], int] = {}
+    first: dict[Key, tuple[int, Evidence]] = {}
     sizes = chain(sizes, repeat(int(rules["chunk_size"])))
     for chunk, rows in enumerate(chunks(read_transactions(transactions), sizes), start=1):
-        good = [row for row in rows if row is not None]
-        for row in good:
-            merchants[row.merchant].add(row)
-        touched = {(row.merchant, row.customer) for row in good}
-        for merchant, customer in upgrades(merchants, places, rules):
-            first_chunk.setdefault(("PatId1", merchant, customer), chunk)
-        for merchant, customer in children(merchants, touched, rules):
-            first_chunk.setdefault(("PatId2", merchant, customer), chunk)
-        for merchant in dei_needed(merchants, rules):
-            first_chunk.setdefault(("PatId3", merchant, ""), chunk)
+        for key, evidence in holding(merchants, [row for row in rows if row is not None], weights, rules):
+            first.setdefault(key, (chunk, evidence))
 
     actions = {"PatId1": "UPGRADE", "PatId2": "CHILD", "PatId3": "DEI-NEEDED"}
-    found = sorted((chunk, *key) for key, chunk in first_chunk.items())
-    return [Detection(chunk, pattern, actions[pattern], customer, merchant) for chunk, pattern, merchant, customer in found]
+    return {
+        Detection(chunk, pattern, actions[pattern], customer, merchant): first[pattern, merchant, customer][1]
+        for chunk, pattern, merchant, customer in sorted((chunk, *key) for key, (chunk, _) in first.items())
+    }
+
+
+def holding(
+    merchants: dict[str, Merchant], rows: Iterable[Transaction], weights: Weights, rules: Mapping[str, Any]
+) -> list[tuple[Key, Evidence]]:
+    """Add a chunk's rows to the totals, and give what the rules hold for at the boundary behind it."""
+    touched = set()
+    for row in rows:
+        merchants[row.merchant].add(row)
+        touched.add((row.merchant, row.customer))
+    return [*upgrades(merchants, weights, rules), *children(merchants, touched, rules), *dei_needed(merchants, rules)]
 
 
 def state(transactions: Table, source_rows: int | None = None) -> State:
@@ -174,45 +185,67 @@ def state(transactions: Table, source_rows: int | None = None) -> State:
     )
 
 
-def upgrades(
-    merchants: Mapping[str, Merchant], places: Mapping[tuple[str, str], int], rules: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """PatId1: (merchant, customer) in the top percent by transactions and in the bottom percent by weight."""
+def upgrades(merchants: Mapping[str, Merchant], weights: Weights, rules: Mapping[str, Any]) -> Iterator[tuple[Key, Evidence]]:
+    """PatId1: customers in the top percent by transactions and in the bottom percent by weight."""
     percent = int(rules["upgrade_percent"])
     for name, merchant in merchants.items():
         if merchant.total_transactions <= int(rules["upgrade_min_transactions"]):
             continue
-        ranked = {}  # customer -> (sorts by transactions descending, sorts by weight ascending)
-        for customer, count in merchant.transactions.items():
-            key = ("", customer) if rules["weight_scope"] == "customer" else (name, customer)
-            if key in places:
-                ranked[customer] = (-count, places[key])
-        rank_by_transactions = smallest_ranks(count for count, _ in ranked.values())
-        rank_by_weight = smallest_ranks(place for _, place in ranked.values())
+        keys = {who: ("" if rules["weight_scope"] == "customer" else name, who) for who in merchant.transactions}
+        ranked = {who: key for who, key in keys.items() if key in weights.places}
+        rank_by_transactions = smallest_ranks(-merchant.transactions[who] for who in ranked)  # descending
+        rank_by_weight = smallest_ranks(weights.places[key] for key in ranked.values())
         allowed = percent * (len(ranked) - 1)
-        for customer, (count, place) in ranked.items():
-            if 100 * (rank_by_transactions[count] - 1) <= allowed and 100 * (rank_by_weight[place] - 1) <= allowed:
-                yield name, customer
+        active = [who for who in ranked if 100 * (rank_by_transactions[-merchant.transactions[who]] - 1) <= allowed]
+        light = {who: key for who, key in ranked.items() if 100 * (rank_by_weight[weights.places[key]] - 1) <= allowed}
+        for customer in light.keys() & set(active):
+            yield (
+                ("PatId1", name, customer),
+                {
+                    "transactions": merchant.transactions[customer],
+                    "transactions_needed": min(merchant.transactions[who] for who in active),
+                    "weight": f"{twelve_places(weights.exact[ranked[customer]]):f}",
+                    "weight_limit": f"{twelve_places(max(weights.exact[key] for key in light.values())):f}",
+                    "customers": len(ranked),
+                    "upgrade_percent": percent,
+                    "upgrade_min_transactions": int(rules["upgrade_min_transactions"]),
+                },
+            )
 
 
 def children(
     merchants: Mapping[str, Merchant], touched: Iterable[tuple[str, str]], rules: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """PatId2: (merchant, customer) with many small transactions. Only a pair of this chunk can newly qualify."""
-    limit = Fraction(str(rules["child_max_average"]))
+) -> Iterator[tuple[Key, Evidence]]:
+    """PatId2: pairs with many small transactions. Only a pair of this chunk can newly qualify."""
+    least, limit = int(rules["child_min_transactions"]), str(rules["child_max_average"])
     for name, customer in touched:
-        count = merchants[name].transactions[customer]
-        average = Fraction(merchants[name].cents[customer], 100 * count)
-        if count >= int(rules["child_min_transactions"]) and average < limit:
-            yield name, customer
+        count, cents = merchants[name].transactions[customer], merchants[name].cents[customer]
+        if count >= least and Fraction(cents, 100 * count) < Fraction(limit):
+            yield (
+                ("PatId2", name, customer),
+                {
+                    "transactions": count,
+                    "amount": f"{Decimal(cents).scaleb(-2):f}",
+                    "child_min_transactions": least,
+                    "child_max_average": limit,
+                },
+            )
 
 
-def dei_needed(merchants: Mapping[str, Merchant], rules: Mapping[str, Any]) -> Iterator[str]:
+def dei_needed(merchants: Mapping[str, Merchant], rules: Mapping[str, Any]) -> Iterator[tuple[Key, Evidence]]:
     """PatId3: merchants with many female customers, but fewer than male ones."""
+    least = int(rules["dei_min_female"])
     for name, merchant in merchants.items():
-        female = merchant.female
-        if female > int(rules["dei_min_female"]) and female < merchant.male:
-            yield name
+        female, male = merchant.female, merchant.male
+        if female > least and female < male:
+            yield ("PatId3", name, ""), {"female": female, "male": male, "dei_min_female": least}
+
+
+def twelve_places(weight: Fraction) -> Decimal:
+    """Round an exact weight to the places of the ledger, half away from zero."""
+    scaled = abs(weight) * 10**12
+    rounded = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
+    return Decimal(rounded if weight >= 0 else -rounded).scaleb(-12)
 
 
 def smallest_ranks(values: Iterable[Value]) -> dict[Value, int]:
@@ -221,80 +254,3 @@ def smallest_ranks(values: Iterable[Value]) -> dict[Value, int]:
     for position, value in enumerate(sorted(values), start=1):
         ranks.setdefault(value, position)
     return ranks
-
-
-def read_importance(importance: Table, weight_scope: str = "customer_merchant") -> dict[tuple[str, str], Fraction]:
-    """Give the exact mean weights by (merchant, customer); by ("", customer) when ``weight_scope`` is ``customer``.
-
-    A row whose weight is missing or is not a finite decimal is ignored.
-    """
-    if weight_scope not in ("customer_merchant", "customer"):
-        raise ValueError(f"unknown weight_scope {weight_scope!r}")
-    rows = read_table(importance)
-    source, target, weight, kind = positions(next(rows, []), "Source", "Target", "Weight", "typeTrans")
-    by_type: dict[tuple[str, str], dict[str, list[Fraction]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        values = [clean(value) for value in row] + [""] * (max(source, target, weight, kind) + 1 - len(row))
-        if not WEIGHT.fullmatch(values[weight]):
-            continue
-        exact = Fraction(Decimal(values[weight]))
-        if weight_scope == "customer":
-            by_type["", values[source]][values[kind]].append(exact)
-        else:
-            by_type[values[target], values[source]]["any"].append(exact)
-    return {key: mean([mean(weights) for weights in types.values()]) for key, types in by_type.items()}
-
-
-def mean(values: Sequence[Fraction]) -> Fraction:
-    """Divide the exact sum, once."""
-    return sum(values, Fraction(0)) / len(values)
-
-
-def read_transactions(transactions: Table) -> Iterator[Transaction | None]:
-    """Yield every row of the source in order; ``None`` for one that landing rejects. Blank lines are no rows."""
-    rows = read_table(transactions)
-    header = next(rows, [])
-    columns = positions(header, "customer", "gender", "merchant", "amount")
-    for row in rows:
-        if len(row) == len(header) and is_text("".join(row)):
-            yield transaction(*(clean(row[column]) for column in columns))
-        else:
-            yield None
-
-
-def transaction(customer: str, gender: str, merchant: str, amount: str) -> Transaction | None:
-    """Read the cleaned values of a row; ``None`` when it has an empty or over-long id, or an amount that is none."""
-    if not all(1 <= len(identity.encode()) <= 256 for identity in (customer, merchant)) or not AMOUNT.fullmatch(amount):
-        return None
-    units, _, hundredths = amount.partition(".")
-    return Transaction(customer, gender.upper(), merchant, 100 * int(units) + int(hundredths.ljust(2, "0")))
-
-
-def read_table(table: Table) -> Iterator[Sequence[str]]:
-    """Yield the header and the rows, blank lines left out. Bytes that are not UTF-8 come as lone surrogates."""
-    if isinstance(table, str | Path):
-        with Path(table).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            yield from filter(None, csv.reader(lines))
-    else:
-        yield from filter(None, table)
-
-
-def positions(header: Sequence[str], *names: str) -> list[int]:
-    """Find columns by name; ``ValueError`` names one that is not there."""
-    return [[clean(column) for column in header].index(name) for name in names]
-
-
-def clean(value: str) -> str:
-    """Strip what BankSim wraps text in: single quotes, and spaces around them."""
-    return value.strip(" '")
-
-
-def is_text(value: str) -> bool:
-    """Tell whether the bytes behind a value were UTF-8, and none of them NUL, which PostgreSQL cannot hold."""
-    return "\0" not in value and (value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value))
-
-
-def chunks(rows: Iterator[Transaction | None], sizes: Iterator[int]) -> Iterator[list[Transaction | None]]:
-    """Cut the source into chunks of these sizes, bad rows counted; the last may be shorter."""
-    while chunk := list(islice(rows, next(sizes))):
-        yield chunk

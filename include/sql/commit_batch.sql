@@ -98,11 +98,11 @@ delete from ledger.ranked_total t using ledger.committable c
 where c.batch_id = %(batch_id)s and t.feed_id = c.feed_id and t.customers = 0;
 
 -- Emitted once, ever: what an earlier batch has detected is left out.
-insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at)
+insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at, evidence)
 select c.feed_id, d.pattern_id, d.merchant, d.customer, d.action_type, d.chunk,
        (select coalesce(max(ordinal), 0) from ledger.detection where feed_id = c.feed_id)
            + row_number() over (order by d.chunk, d.pattern_id, d.merchant, d.customer),
-       c.batch_id, now()
+       c.batch_id, now(), d.evidence
 from ledger.committable c
 join ledger.staged_detection d using (batch_id, staging_id)
 where c.batch_id = %(batch_id)s and c.purpose = 'apply'
@@ -112,7 +112,7 @@ where c.batch_id = %(batch_id)s and c.purpose = 'apply'
   );
 
 -- Found again, by the rules that a rebuild had withdrawn it under.
-update ledger.detection e set withdrawn_by = null, chunk = d.chunk
+update ledger.detection e set withdrawn_by = null, chunk = d.chunk, evidence = d.evidence
 from ledger.committable c
 join ledger.staged_detection d using (batch_id, staging_id)
 where c.batch_id = %(batch_id)s and c.purpose = 'apply' and e.feed_id = c.feed_id and e.withdrawn_by is not null

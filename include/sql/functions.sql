@@ -83,13 +83,13 @@ begin
     update ledger.detection set ordinal = -ordinal where feed_id = r.feed_id and ordinal > reserved;
     update ledger.detection set withdrawn_by = asked where feed_id = r.feed_id and withdrawn_by is null;
     update ledger.detection set still_holds = null, audited_chunk = null where feed_id = r.feed_id and audited_chunk is not null;
-    update ledger.detection d set withdrawn_by = null, chunk = s.chunk
+    update ledger.detection d set withdrawn_by = null, chunk = s.chunk, evidence = s.evidence
     from ledger.staged_detection s
     where s.batch_id = asked and s.staging_id = r.staging_id
       and d.feed_id = r.feed_id and d.pattern_id = s.pattern_id and d.merchant = s.merchant and d.customer = s.customer;
-    insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at)
+    insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at, evidence)
     select r.feed_id, s.pattern_id, s.merchant, s.customer, s.action_type, s.chunk,
-           (select least(0, min(ordinal)) from ledger.detection where feed_id = r.feed_id) - row_number() over (), asked, now()
+           (select least(0, min(ordinal)) from ledger.detection where feed_id = r.feed_id) - row_number() over (), asked, now(), s.evidence
     from ledger.staged_detection s
     where s.batch_id = asked and s.staging_id = r.staging_id
     on conflict (feed_id, pattern_id, merchant, customer) do nothing;

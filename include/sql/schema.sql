@@ -199,6 +199,8 @@ alter table ledger.detection add column if not exists still_holds boolean;
 alter table ledger.detection add column if not exists audited_chunk integer;
 -- A rebuild did not find it, and it was in a file already; null: it is what the feed's rules find.
 alter table ledger.detection add column if not exists withdrawn_by bigint references ledger.batch;
+-- The numbers by which its rule held at `chunk`, for people; null in rows that are older than it.
+alter table ledger.detection add column if not exists evidence jsonb;
 -- For counting what was found, which would otherwise read every row.
 create index if not exists detection_found on ledger.detection (feed_id, pattern_id, merchant) where withdrawn_by is null;
 

@@ -68,6 +68,14 @@ with s as (
     ) r using (pattern_id, merchant, customer)
     where l.facts is distinct from r.facts
     union all
+    -- Null, and so no difference, in detections that are older than it.
+    select 'evidence of detection ' || d.pattern_id, d.merchant, d.customer, d.evidence::text, r.evidence::text
+    from ledger.detection d
+    join s using (feed_id)
+    join ledger.staged_detection r on r.batch_id = s.batch_id and r.staging_id = s.staging_id
+        and r.pattern_id = d.pattern_id and r.merchant = d.merchant and r.customer = d.customer
+    where d.withdrawn_by is null and d.chunk = r.chunk and d.evidence <> r.evidence
+    union all
     select 'rows of chunk ' || chunk, null, null, l.landed_rows::text, r.transactions::text
     from (select c.chunk, c.landed_rows from ledger.chunk c join s using (feed_id) where c.chunk <= s.last_chunk and c.landed_rows > 0) l
     full join (select c.chunk, c.transactions from ledger.staged_chunk c join s using (batch_id, staging_id)) r using (chunk)

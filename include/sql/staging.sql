@@ -52,8 +52,12 @@ create table if not exists ledger.staged_detection (
     primary key (batch_id, staging_id, pattern_id, merchant, customer)
 );
 
+-- The numbers by which the rule holds; null in rows that an older job has staged.
+alter table ledger.staged_detection add column if not exists evidence jsonb;
+
 -- Of an audit: the detections whose rule holds at its last chunk.
 create table if not exists ledger.staged_holding (like ledger.staged_detection including all);
+alter table ledger.staged_holding add column if not exists evidence jsonb;
 
 -- The state as an audit found it when it was opened: the feed goes on while the audit's job runs.
 create table if not exists ledger.audited_merchant (

@@ -28,7 +28,7 @@ class Detector(Protocol):
     ARGUMENTS
         The job's arguments that it takes, with the type of each.
     detect
-        Gives ``merchant, customer, chunk`` for a batch and those arguments, each key once.
+        Gives ``merchant, customer, chunk, evidence`` for a batch and those arguments, each key once.
     """
 
     PATTERN_ID: str
@@ -41,7 +41,7 @@ DETECTORS: tuple[Detector, ...] = (upgrade, child, dei_needed)
 
 
 def detect_all(batch: Batch, rules: Mapping[str, Any]) -> DataFrame:
-    """Give the detections of all patterns: ``chunk, pattern_id, action_type, merchant, customer``.
+    """Give the detections of all patterns: ``chunk, pattern_id, action_type, merchant, customer, evidence``.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def detect_all(batch: Batch, rules: Mapping[str, Any]) -> DataFrame:
             F.lit(detector.ACTION_TYPE).alias("action_type"),
             "merchant",
             "customer",
+            "evidence",
         )
         for detector in DETECTORS
     ]

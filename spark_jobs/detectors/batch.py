@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from detectors.places import KnownWeight
@@ -104,6 +104,33 @@ class Batch:
         return replace(self, first_chunk=self.last_chunk, transactions=transactions, weights=weights)
 
 
-def first_boundary(holds: DataFrame, *keys: str) -> DataFrame:
-    """Give the first chunk of the batch for each key, from the boundaries at which its rule holds."""
-    return holds.groupBy(*keys).agg(F.min("chunk").alias("chunk"))
+def first_boundary(holds: DataFrame, *keys: str, numbers: Mapping[str, Column], rules: Mapping[str, Any]) -> DataFrame:
+    """Give the first chunk of the batch at which the rule holds for each key, with the evidence.
+
+    Parameters
+    ----------
+    holds
+        The boundaries at which the rule holds, each with the numbers of that boundary. When a key has several rows for one, that
+        with the greatest numbers counts.
+    keys
+        The columns that make up a key.
+    numbers
+        What the rule has compared, by name: whole numbers as such, others as text, so that JSON keeps every digit.
+    rules
+        What it has compared them with, likewise.
+
+    Returns
+    -------
+    DataFrame
+        The keys, ``chunk``, and ``evidence``: numbers and rules as a JSON object.
+    """
+    boundary = (-F.col("chunk")).alias("boundary")
+    first = F.max(F.struct(boundary, *(number.alias(name) for name, number in numbers.items())))
+    evidence = F.struct(
+        *(F.col(f"first.{name}").alias(name) for name in numbers), *(F.lit(value).alias(name) for name, value in rules.items())
+    )
+    return (
+        holds.groupBy(*keys)
+        .agg(first.alias("first"))
+        .select(*keys, (-F.col("first.boundary")).alias("chunk"), F.to_json(evidence).alias("evidence"))
+    )

@@ -29,12 +29,19 @@ def detect(batch: Batch, *, child_min_transactions: int, child_max_average: Deci
     Returns
     -------
     DataFrame
-        ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
+        ``merchant, customer, chunk, evidence``: each pair at the first boundary of the batch at which the rule holds.
     """
     frequent = batch.running.where(F.col("transactions") >= child_min_transactions)
     # Multiplied, not divided: a quotient would have to be rounded. These widths keep it exact: Spark cuts at 38 digits.
     limit = _in_cents(child_max_average) * F.col("transactions").cast("decimal(12,0)")
-    return first_boundary(frequent.where(F.col("cents").cast("decimal(20,0)") < limit), "merchant", "customer")
+    cents = F.col("cents").cast("decimal(20,0)")
+    return first_boundary(
+        frequent.where(cents < limit),
+        "merchant",
+        "customer",
+        numbers={"transactions": F.col("transactions"), "amount": (cents * F.lit("0.01").cast("decimal(2,2)")).cast("string")},
+        rules={"child_min_transactions": child_min_transactions, "child_max_average": f"{child_max_average:f}"},
+    )
 
 
 def _in_cents(average: Decimal) -> Column:

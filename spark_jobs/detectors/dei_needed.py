@@ -29,7 +29,7 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
     Returns
     -------
     DataFrame
-        ``merchant, customer, chunk``: each merchant at the first boundary of the batch at which the rule holds;
+        ``merchant, customer, chunk, evidence``: each merchant at the first boundary of the batch at which the rule holds;
         ``customer`` is empty.
     """
     so_far = Window.partitionBy("merchant").orderBy("chunk")
@@ -48,7 +48,9 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
     )
     in_batch = counts.where(F.col("chunk") > BEFORE)
     holds = in_batch.where((F.col("female") > dei_min_female) & (F.col("female") < F.col("male")))
-    return first_boundary(holds, "merchant").withColumn("customer", F.lit(""))
+    numbers = {"female": F.col("female"), "male": F.col("male")}
+    found = first_boundary(holds, "merchant", numbers=numbers, rules={"dei_min_female": dei_min_female})
+    return found.withColumn("customer", F.lit(""))
 
 
 def _changes(batch: Batch) -> DataFrame:

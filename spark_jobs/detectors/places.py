@@ -45,12 +45,16 @@ class KnownWeight(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """What qualifies at a boundary: the ``place``-th by transactions and all before it, weights of at most ``most_weight``."""
+    """What qualifies at a boundary: the ``place``-th by transactions and all before it, weights of at most ``most_weight``.
+
+    ``customers`` is how many customers have a weight there.
+    """
 
     merchant: str
     chunk: int
     place: int
     most_weight: Decimal
+    customers: int
 
 
 def last_place(customers: int, percent: int) -> int:
@@ -97,4 +101,4 @@ def _limits_of(merchant: str, rows: list[KnownWeight], percent: int, chunks: ran
         place = last_place(customers, percent)
         while below + len(low) < place:
             heapq.heappush(low, -heapq.heappop(high))
-        yield Limit(merchant, chunk, place, -low[0])
+        yield Limit(merchant, chunk, place, -low[0], customers)

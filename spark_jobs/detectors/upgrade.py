@@ -38,13 +38,15 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     Returns
     -------
     DataFrame
-        ``merchant, customer, chunk``: each pair at the first boundary of the batch at which the rule holds.
+        ``merchant, customer, chunk, evidence``: each pair at the first boundary of the batch at which the rule holds. How many
+        transactions the merchant has there is no part of the evidence: only that they are more than the threshold. Counting them
+        boundary by boundary would take another pass over the rows.
     """
     spark = batch.transactions.sparkSession
     by_weight = list(places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk))
     if not by_weight:
-        return spark.createDataFrame([], "merchant string, customer string, chunk int")
-    schema = f"merchant string, chunk int, place long, most_weight {_WEIGHT}"
+        return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
+    schema = f"merchant string, chunk int, place long, most_weight {_WEIGHT}, ranked long"
     limits = _limits(batch, spark.createDataFrame(by_weight, schema))
     if not all(known.ranked_before for known in batch.weights):
         limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
@@ -59,11 +61,23 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
             & (F.col("weight") <= F.col("most_weight"))
         )
     )
-    return first_boundary(holds, "merchant", "customer")
+    return first_boundary(
+        holds,
+        "merchant",
+        "customer",
+        numbers={
+            "transactions": F.col("transactions"),  # first: of a customer's totals since different chunks the last one counts
+            "transactions_needed": F.col("least_transactions"),
+            "weight": F.col("weight").cast("string"),
+            "weight_limit": F.col("most_weight").cast("string"),
+            "customers": F.col("ranked"),
+        },
+        rules={"upgrade_percent": upgrade_percent, "upgrade_min_transactions": upgrade_min_transactions},
+    )
 
 
 def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
-    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight``."""
+    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight, ranked``."""
     # A customer leaves the number of transactions that it had, and comes to another.
     moves = F.array(
         F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
@@ -89,7 +103,11 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
         .withColumn("customers", F.sum("customers").over(from_top))
         .where(F.col("customers") >= F.col("place"))
         .groupBy("merchant", "chunk")
-        .agg(F.max("transactions").alias("least_transactions"), F.first("most_weight").alias("most_weight"))
+        .agg(
+            F.max("transactions").alias("least_transactions"),
+            F.first("most_weight").alias("most_weight"),
+            F.first("ranked").alias("ranked"),
+        )
     )
 
 

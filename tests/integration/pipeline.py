@@ -23,6 +23,7 @@ from feeds.rebuild import open_rebuild, report
 from local.config import Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from tests.conftest import FeedFiles, Found
+from tests.reference import Evidence
 
 
 def commit(batch_id: int, hook: PostgresHook | None = None) -> None:
@@ -103,6 +104,15 @@ class Pipeline:
             "where feed = %s and withdrawn_by is null order by ordinal",
             [feed],
         ).fetchall()
+
+    def evidence(self, feed: str) -> dict[Found, Evidence]:
+        """Give what the ledger keeps with each of these detections."""
+        rows = self.connection.execute(
+            "select chunk, pattern_id, action_type, customer, merchant, evidence "
+            "from ledger.detection join ledger.feed using (feed_id) where feed = %s and withdrawn_by is null",
+            [feed],
+        )
+        return {tuple(row[:5]): row[5] for row in rows}
 
     def exported(self, feed: str) -> list[list[tuple[str, ...]]]:
         """Give pattern, action, customer and merchant of every row of every detection file."""

@@ -40,6 +40,7 @@ PARTS = {
     "weights": "select merchant, customer, weight from ledger.weight where feed_id = %s order by merchant, customer",
     "detections": "select ordinal, chunk, pattern_id, action_type, customer, merchant from ledger.detection "
     "where feed_id = %s order by ordinal",
+    "evidence": "select ordinal, evidence from ledger.detection where feed_id = %s order by ordinal",
     "detection_files": "select file_number, first_ordinal, last_ordinal, blob_name, uploaded_at is not null "
     "from ledger.detection_file where feed_id = %s order by file_number",
 }

@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import psycopg
 from feeds.blob_names import chunk_blob, importance_blob, importance_prefix
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row
+from tests.reference_rows import read_importance
 
 FEED = "spark-job"
 
@@ -52,11 +52,11 @@ class LandedFeed:
 
     def keep_weights(self, importance: Sequence[Row]) -> None:
         """Put weights into the ledger, as the first batch of a feed does."""
-        weights = reference.read_importance([IMPORTANCE_HEADER, *importance], self.rules["weight_scope"])
+        weights = read_importance([IMPORTANCE_HEADER, *importance], self.rules["weight_scope"])
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "insert into ledger.weight values (%s, %s, %s, %s)",
-                [(self.feed_id, *key, twelve_places(weight)) for key, weight in weights.items()],
+                [(self.feed_id, *key, reference.twelve_places(weight)) for key, weight in weights.items()],
             )
 
     def chunk_file(self, chunk: int) -> Path:
@@ -158,10 +158,3 @@ def as_csv(rows: Sequence[Row]) -> bytes:
 def sha256(file: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def twelve_places(weight: Any) -> Decimal:
-    """Round an exact fraction to the places of the ledger, half away from zero."""
-    scaled = abs(weight) * 10**12
-    rounded = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    return Decimal(rounded if weight >= 0 else -rounded).scaleb(-12)

@@ -16,16 +16,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from feeds.blob_names import chunk_blob
 from feeds.blobs import Blobs
 from feeds.ledger import Row
 from tests import reference
 from tests.integration.crashing import Effects
-from tests.integration.spark_feed import twelve_places
+from tests.reference_rows import Transaction, read_importance, read_transactions
 
 ACTIONS = {"PatId1": "UPGRADE", "PatId2": "CHILD", "PatId3": "DEI-NEEDED"}
 Pair = tuple[str, str]
@@ -75,10 +77,10 @@ class StagedByHand:
         self._write("detection", staging, _detections(self._merchants(), chunks, weights, self.batch))
         self._write("batch", staging, [()])
 
-    def _transactions(self, number: int) -> list[reference.Transaction]:
+    def _transactions(self, number: int) -> list[Transaction]:
         (sha256,) = self._one("select blob_sha256 from ledger.chunk where feed_id = %s and chunk = %s", number)
         text = self._blob(chunk_blob(self.batch["feed"], number), sha256)
-        return [row for row in reference.read_transactions(csv.reader(text)) if row is not None]
+        return [row for row in read_transactions(csv.reader(text)) if row is not None]
 
     def _weights(self) -> dict[Pair, Decimal]:
         """Weights by (merchant, customer), rounded as the ledger keeps them."""
@@ -87,8 +89,8 @@ class StagedByHand:
             return {(merchant, customer): weight for merchant, customer, weight in kept}
         parts = self._rows("select blob_name, blob_sha256 from ledger.importance_part where feed_id = %s order by part")
         header, *rows = [row for name, sha256 in parts for row in csv.reader(self._blob(name, sha256))]
-        exact = reference.read_importance([header, *(row for row in rows if row != header)], self.batch["weight_scope"])
-        return {key: twelve_places(weight) for key, weight in exact.items()}
+        exact = read_importance([header, *(row for row in rows if row != header)], self.batch["weight_scope"])
+        return {key: reference.twelve_places(weight) for key, weight in exact.items()}
 
     def _merchants(self) -> Merchants:
         """State before the batch."""
@@ -142,23 +144,17 @@ def _pairs(merchants: Merchants) -> list[tuple[Any, ...]]:
 
 def _detections(
     merchants: Merchants,
-    chunks: Mapping[int, Sequence[reference.Transaction]],
+    chunks: Mapping[int, Sequence[Transaction]],
     weights: Mapping[Pair, Decimal],
     rules: Mapping[str, Any],
 ) -> list[tuple[Any, ...]]:
-    """Give the first boundary of the batch at which each rule holds: chunk, pattern, action, merchant, customer."""
-    order = {weight: place for place, weight in enumerate(sorted(set(weights.values())))}
-    places = {key: order[weight] for key, weight in weights.items()}
-    first: dict[tuple[str, str, str], int] = {}
+    """Give the first boundary of the batch at which each rule holds: chunk, pattern, action, merchant, customer, evidence."""
+    places = reference.Weights.of({key: Fraction(weight) for key, weight in weights.items()})
+    first: dict[reference.Key, tuple[int, reference.Evidence]] = {}
     for chunk, rows in chunks.items():
-        for row in rows:
-            merchants[row.merchant].add(row)
-        touched = {(row.merchant, row.customer) for row in rows}
-        found = [
-            *(("PatId1", *pair) for pair in reference.upgrades(merchants, places, rules)),
-            *(("PatId2", *pair) for pair in reference.children(merchants, touched, rules)),
-            *(("PatId3", merchant, "") for merchant in reference.dei_needed(merchants, rules)),
-        ]
-        for key in found:
-            first.setdefault(key, chunk)
-    return [(chunk, pattern, ACTIONS[pattern], merchant, customer) for (pattern, merchant, customer), chunk in first.items()]
+        for key, evidence in reference.holding(merchants, rows, places, rules):
+            first.setdefault(key, (chunk, evidence))
+    return [
+        (chunk, pattern, ACTIONS[pattern], merchant, customer, Jsonb(evidence))
+        for (pattern, merchant, customer), (chunk, evidence) in first.items()
+    ]

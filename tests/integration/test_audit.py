@@ -138,6 +138,11 @@ def test_what_the_pipeline_made_is_found_to_be_right(audited: Audited, pipeline:
             r"one difference: detection PatId\d .* at chunk 1, 2 times, recomputed",
         ),
         ("update ledger.detection set chunk = 3 where ordinal = 1", "one difference: .* at chunk 3, recomputed: .* at chunk 1"),
+        (
+            """update ledger.detection set evidence = evidence || '{"transactions": 1}' where ordinal = """
+            "(select min(ordinal) from ledger.detection where pattern_id = 'PatId2')",
+            """one difference: evidence of detection PatId2 .* the ledger has {.*"transactions": 1, .*recomputed: {""",
+        ),
         ("update ledger.weight set weight = weight + 0.5", r"differences: weight 'M\d+'"),
         (
             "update ledger.ranked_total set customers = customers + 1 where (merchant, transactions) in "
@@ -156,6 +161,7 @@ def test_what_the_pipeline_made_is_found_to_be_right(audited: Audited, pipeline:
         "a missing detection",
         "a duplicated detection",
         "another chunk",
+        "other evidence",
         "weights",
         "a place",
         "a weight kept twice",

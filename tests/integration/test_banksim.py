@@ -13,8 +13,9 @@ import pytest
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from local.config import Addresses
+from tests import reference
 from tests.banksim import NOT_HERE, banksim
-from tests.conftest import FeedFiles, expected
+from tests.conftest import FeedFiles
 from tests.integration.pipeline import Pipeline
 
 
@@ -36,8 +37,10 @@ def test_the_real_file_a_chunk_a_batch(
     httpx.post(f"{spark_services.drive_url}/standin/served/reset").raise_for_status()
     for chunk in range(1, 61):
         pipeline.run(feed, last=chunk)
-    found = expected(transactions, importance, {})
+    evidence = reference.detect_with_evidence(transactions, importance)
+    found = [tuple(detection) for detection in evidence]
     assert pipeline.detections("banksim") == found
+    assert pipeline.evidence("banksim") == evidence
     assert [row for file in pipeline.exported("banksim") for row in file] == [row[1:] for row in found]
     served = httpx.get(f"{spark_services.drive_url}/standin/served").json()
     read = sum(entry["bytes"] for entry in served.values() if entry["name"] == "transactions.csv")

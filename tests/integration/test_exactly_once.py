@@ -227,8 +227,10 @@ def test_no_crash_and_no_grouping_makes_a_difference(world: World, files: FeedFi
     example.disturb()
     found = snapshot(world.connection, world.blobs, example.feed)
     sizes = _sizes(found, plan)
-    rules = [list(d) for d in reference.detect(example.transactions, example.importance, plan.rules, sizes)]
+    evidence = reference.detect_with_evidence(example.transactions, example.importance, plan.rules, sizes)
+    rules = [list(detection) for detection in evidence]
     assert [row[1:] for row in found["detections"]] == rules
+    assert [numbers for _, numbers in found["evidence"]] == list(evidence.values())
     assert found["exported"] == [[pattern, action, customer, merchant] for _, pattern, action, customer, merchant in rules]
     _assert_state(found, example.transactions, plan.rules["weight_scope"])
     _assert_files(found, plan.rules["detections_per_file"])

@@ -41,6 +41,7 @@ def test_grouping_does_not_matter(
     found = pipeline.detections("groups")
     assert found == expected(transactions, importance, settings)
     assert {pattern for _, pattern, *_ in found} == {"PatId1", "PatId2", "PatId3"}
+    assert pipeline.evidence("groups") == reference.detect_with_evidence(transactions, importance, settings)
     files = pipeline.exported("groups")
     assert [row for file in files for row in file] == [row[1:] for row in found]
     assert all(len(file) == 7 for file in files[:-1])

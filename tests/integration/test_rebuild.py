@@ -21,6 +21,7 @@ from tests import reference
 from tests.conftest import RULES as SMALL_RULES
 from tests.conftest import FeedFiles, Found, expected
 from tests.integration.pipeline import Pipeline, commit
+from tests.reference import Detection, Evidence
 
 MakeFeed = Callable[..., FeedFiles]
 Small = tuple[Path, Path]
@@ -42,6 +43,11 @@ def feed(make_feed: MakeFeed, small: Small) -> FeedFiles:
 
 def until(last: int, found: list[Found]) -> list[Found]:
     return [row for row in found if row[0] <= last]
+
+
+def evidence(small: Small, rules: dict[str, Any], last: int = 99) -> dict[Detection, Evidence]:
+    """Give what the reference finds up to a chunk, with its evidence."""
+    return {d: numbers for d, numbers in reference.detect_with_evidence(*small, rules).items() if d.chunk <= last}
 
 
 def in_order(found: list[Found]) -> list[Found]:
@@ -92,6 +98,7 @@ def test_with_other_rules(pipeline: Pipeline, feed: FeedFiles, small: Small) -> 
     assert changes(pipeline) == compared(before, after)
     assert f"{sum(kind == 'moved' for kind, _, _ in compared(before, after).values())} moved" in shown
     assert in_order(pipeline.detections("rebuilt")) == after
+    assert pipeline.evidence("rebuilt") == evidence(small, RULES | OTHER, last=4), "also of what is in files, and where it was"
     now = files(pipeline)
     assert {name: now[name] for name in written} == written, "what was exported stays as it is"
     waiting = pipeline.detections("rebuilt")
@@ -104,6 +111,7 @@ def test_with_other_rules(pipeline: Pipeline, feed: FeedFiles, small: Small) -> 
 
     pipeline.run(feed)  # the feed goes on by the new rules
     assert in_order(pipeline.detections("rebuilt")) == expected(*small, RULES | OTHER)
+    assert pipeline.evidence("rebuilt") == evidence(small, RULES | OTHER), "also of what is found again that was withdrawn"
     rows = [row for file in pipeline.exported("rebuilt") for row in file]
     assert {row[1:] for row in expected(*small, RULES | OTHER)} <= set(rows)
     assert len(rows) == len(set(rows))

@@ -6,6 +6,7 @@ merchants of its own.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ from detectors.places import KnownWeight
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
-from tests.integration.spark_feed import twelve_places
+from tests.reference import Evidence, twelve_places
+from tests.reference_rows import read_importance
 
 SCHEMAS = {
     "transactions": "chunk int, customer string, merchant string, gender string, amount decimal(15,2)",
@@ -61,7 +63,7 @@ class Tables:
         cleaned = [(index // size + 1, *(row[HEADER.index(name)].strip("'") for name in COLUMNS)) for index, row in inside]
         touched = {(merchant, customer) for _, customer, merchant, _, _ in cleaned}
         merchants = {merchant for merchant, _ in touched}
-        weights = reference.read_importance([IMPORTANCE_HEADER, *importance])
+        weights = read_importance([IMPORTANCE_HEADER, *importance])
         for chunk, customer, merchant, gender, amount in cleaned:
             self.rows["transactions"].append((chunk, customer, f"{case}/{merchant}", gender.upper(), Decimal(amount)))
         for merchant, customer in touched:
@@ -150,17 +152,18 @@ def test_grouping_does_not_matter(spark: SparkSession, feeds: list[tuple[list[Ro
             for first, last in batches:
                 tables.add(f"{number}/{grouping}/{first}", rows, importance, first, last)
 
-    first_found: dict[tuple[int, int], dict[tuple[str, ...], int]] = {}
-    for chunk, *what, merchant, customer in detect_all(tables.batch(spark), rules).collect():
+    first_found: dict[tuple[int, int], dict[tuple[str, ...], tuple[int, Evidence]]] = {}
+    for chunk, *what, merchant, customer, evidence in detect_all(tables.batch(spark), rules).collect():
         number, grouping, _, name = merchant.split("/")
         found = first_found.setdefault((int(number), int(grouping)), {})
         key = (*what, name, customer)
-        found[key] = min(chunk, found.get(key, chunk))  # the commit leaves out what an earlier batch has detected
+        if key not in found or chunk < found[key][0]:  # the commit leaves out what an earlier batch has detected
+            found[key] = chunk, json.loads(evidence)
 
     for number, (rows, importance) in enumerate(feeds):
         expected = {
-            (d.pattern_id, d.action_type, d.merchant, d.customer): d.chunk
-            for d in reference.detect([HEADER, *rows], [IMPORTANCE_HEADER, *importance], rules)
+            (d.pattern_id, d.action_type, d.merchant, d.customer): (d.chunk, evidence)
+            for d, evidence in reference.detect_with_evidence([HEADER, *rows], [IMPORTANCE_HEADER, *importance], rules).items()
         }
         for grouping in range(3):
             assert first_found.get((number, grouping), {}) == expected, (rules, rows, importance)
@@ -178,7 +181,7 @@ def found_in(spark: SparkSession, rows: list[Row], importance: list[Row], **rule
     }
     tables = Tables(silent | rules)
     tables.add("x", rows, importance, 1, len(rows))
-    found = detect_all(tables.batch(spark), silent | rules).collect()
+    found = detect_all(tables.batch(spark), silent | rules).drop("evidence").collect()
     return sorted((chunk, pattern, action, merchant.removeprefix("x/"), who) for chunk, pattern, action, merchant, who in found)
 
 

@@ -17,7 +17,9 @@ from detectors.staging import Staging, jdbc_options
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
-from tests.integration.spark_feed import LandedFeed, land, sha256, twelve_places
+from tests.integration.spark_feed import LandedFeed, land, sha256
+from tests.reference import twelve_places
+from tests.reference_rows import read_importance
 
 Connection = psycopg.Connection[Any]
 
@@ -108,7 +110,7 @@ def test_first_batch_stages_everything(
     assert feed.staged("staged_pair", "merchant, customer, transactions, amount, seen_female, seen_male", batch_id) == sorted(
         (*key, *total) for key, total in state.pairs.items()
     )
-    weights = reference.read_importance([IMPORTANCE_HEADER, *IMPORTANCE], weight_scope)
+    weights = read_importance([IMPORTANCE_HEADER, *IMPORTANCE], weight_scope)
     assert feed.staged("staged_weight", "merchant, customer, weight", batch_id) == sorted(
         (*key, twelve_places(weight)) for key, weight in weights.items()
     )

@@ -11,8 +11,8 @@ from pyspark.sql import Observation, SparkSession
 from detectors.importance import read_importance, weights
 from detectors.transactions import increments, read_chunks, rows_by_chunk, rows_counted, rows_observed
 from local.config import Addresses
-from tests import reference
-from tests.integration.spark_feed import twelve_places
+from tests import reference_rows
+from tests.reference import twelve_places
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_equal_means_tie(spark: SparkSession, tmp_path: Path, scope: str) -> Non
     file = tmp_path / "importance.csv"
     file.write_text("Source,Target,Weight,typeTrans,fraud\n" + "\n".join(lines))
     found = weights_of(spark, file, scope)
-    exact = reference.read_importance(file, scope)
+    exact = reference_rows.read_importance(file, scope)
     assert found == {key: twelve_places(weight) for key, weight in exact.items()}
     merchant = "" if scope == "customer" else "M1"
     assert found[merchant, "third"] == found[merchant, "two sixths"] == found[merchant, "seven of 21"]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.handmade import NO_CHILD, NO_DEI, NO_UPGRADE, Row, buy, feed, importance, weigh
-from tests.reference import Detection, MerchantTotal, PairTotal, detect, read_importance, smallest_ranks, state
+from tests.reference import Detection, MerchantTotal, PairTotal, detect, smallest_ranks, state
+from tests.reference_rows import read_importance
 
 
 def children(rows: list[Row], **rules: Any) -> list[tuple[int, str]]:
