@@ -24,6 +24,7 @@ def write_connections(config: StackConfig) -> None:
         "databricks": _databricks(config),
         "ledger": _ledger(config, "ledger_writer"),
         "ledger_owner": _ledger(config, "ledger_owner"),
+        "ledger_reader": _ledger(config, "ledger_reader"),
     }
     write_private(config.addresses.connections_file, json.dumps(connections, indent=2) + "\n")
 

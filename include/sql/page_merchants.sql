@@ -1,18 +1,20 @@
 -- UI: a page of merchants, the largest first, with what the rules say of each after the last applied chunk: from how many transactions and
 -- up to which weight a customer is ranked among the top and bottom percent (PatId1); and for each pattern how many customers are within
--- 5 %% of a rule on every side that does not hold yet, or for PatId3 whether the merchant is.
-with merchant as (
-    select m.*, f.upgrade_percent as percent, f.upgrade_min_transactions, f.child_min_transactions, f.child_max_average, f.dei_min_female,
-           coalesce((
-               select sum(customers) from ledger.ranked_total where feed_id = m.feed_id and merchant = m.merchant
-           ), 0)::bigint as ranked
-    from ledger.merchant_total m
-    join ledger.feed f using (feed_id)
-    where m.feed_id = %(feed_id)s
-    order by m.transactions desc, m.merchant
+-- 5 percent of a rule on every side that does not hold yet, or for PatId3 whether the merchant is.
+with page as materialized (
+    select * from ledger.merchant_total
+    where feed_id = %(feed_id)s
+    order by transactions desc, merchant
     offset %(offset)s
     limit %(limit)s
-), place as (
+), merchant as materialized (
+    select p.*, f.upgrade_percent as percent, f.upgrade_min_transactions, f.child_min_transactions, f.child_max_average, f.dei_min_female,
+           coalesce((
+               select sum(customers) from ledger.ranked_total where feed_id = p.feed_id and merchant = p.merchant
+           ), 0)::bigint as ranked
+    from page p
+    join ledger.feed f using (feed_id)
+), place as materialized (
     select m.*,
            -- As many have more: 100 * (rank - 1) <= percent * (n - 1).
            (select min(r.transactions) from (
