@@ -1,84 +1,112 @@
-"""Row 9: the queries of a UI's pages on a ledger with 1,000,000 detections and 10,000 chunks, in a database of its own."""
+"""Row 9: the views of the page on a ledger with 1,000,000 detections and 10,000 chunks, in a database of its own."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import psycopg
+from fastapi.testclient import TestClient
 from psycopg.conninfo import make_conninfo
 
 from benchmarks import statements
 from benchmarks.bench import Bench, say
-from benchmarks.numbers import spread
 from benchmarks.results import Result
 from feeds.ledger import Ledger
-from feeds.ledger import statement as ledger_statement
 from feeds.schema import apply_schema
 
 _DATABASE = "ledger_pages"
 _SIZES = {"chunks": 10_000, "detections": 1_000_000}
-_VALUES = {
-    "feed": "pages", "feed_id": 1, "before": 5_000, "after": 500_000, "pattern_id": "PatId1", "merchant": "M2500",
-    "customer": "C1234", "first_chunk": 4_000, "last_chunk": 4_100,
-}  # fmt: skip
-_OF_THE_PIPELINE = ("select_progress", "select_files")
-_SLOW_MS = 300
+_VIEWS = {
+    "overview": "/",
+    "chunks, the last": "/chunks",
+    "chunks, the first": "/chunks?at=1",
+    "detections, newest": "/detections",
+    "detections, oldest": "/detections?sort=oldest",
+    "detections, deep": "/detections?after=500000",
+    "detections of a pattern": "/detections?pattern=PatId1",
+    "detections of a pattern that has none": "/detections?pattern=PatId3",
+    "detections of a merchant": "/detections?merchant=M2500",
+    "detections of a customer": "/detections?customer=C1234",
+    "detections of some chunks": "/detections?first_chunk=4000&last_chunk=4100",
+    "detections by merchant": "/detections?sort=merchant",
+    "detections by customer": "/detections?sort=customer",
+    "detections of nobody by customer": "/detections?customer=nobody&sort=customer",
+    "files": "/files",
+    "files, deep": "/files?before=5000",
+    "merchants": "/merchants",
+    "merchants, deep": "/merchants?offset=2500",
+}
+"""What is looked at: every view, and those ways to look at detections that take different indexes or none."""
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Time every query some times, in turn; explain those that are too slow."""
+    """Time every view some times, in turn: queries, rendering and the HTTP around it, in one process."""
     say(f"row 9: making a ledger of {_SIZES['detections']:,} detections and {_SIZES['chunks']:,} chunks")
     label = f"{_SIZES['detections']:,} detections, {_SIZES['chunks']:,} chunks"
-    with _scratch(bench) as connection:
-        apply_schema(Ledger(connection))
-        with connection.transaction():
-            for part in statements.statement("seed_pages").split(";\n"):
-                if part.strip():
-                    connection.execute(part, _SIZES)
-        connection.execute("vacuum analyze")  # as autovacuum does some time after so many rows
-        queries = {name: ledger_statement(name) for name in _OF_THE_PIPELINE}
-        queries |= {path.stem: path.read_text() for path in sorted(statements.FOLDER.glob("page_*.sql"))}
-        times: dict[str, list[float]] = {name: [] for name in queries}
+    times: dict[str, list[float]] = {name: [] for name in _VIEWS}
+    with _scratch(bench), _visitor() as client:
         for number in range(bench.options.repeats + 1):
-            for name, query in queries.items():
-                took = _milliseconds(connection, query)
+            for name, address in _VIEWS.items():
+                took = _milliseconds(client, address)
                 if number:  # the first fills the caches
                     times[name].append(took)
-        plans = {n: _plan(connection, queries[n]) for n, taken in times.items() if spread(taken).median > _SLOW_MS}
-    results = [Result("9", name, "ms", taken, label, {"plan": plans.get(name, [])}) for name, taken in times.items()]
+    results = [Result("9", name, "ms", taken, label) for name, taken in times.items()]
     slowest = [max(each) for each in zip(*times.values(), strict=True)]
-    return [Result("9", "slowest page query", "ms", slowest, label), *results]
+    return [Result("9", "slowest view of the page", "ms", slowest, label), *results]
 
 
-def _milliseconds(connection: psycopg.Connection[Any], query: str) -> float:
+def _milliseconds(client: TestClient, address: str) -> float:
     started = time.perf_counter()
-    connection.execute(query, _VALUES).fetchall()
+    client.get(address).raise_for_status()
     return 1000 * (time.perf_counter() - started)
 
 
-def _plan(connection: psycopg.Connection[Any], query: str) -> list[str]:
-    rows = connection.execute(f"explain (analyze, buffers, timing off) {query}", _VALUES).fetchall()
-    return [str(line) for (line,) in rows]
+@contextmanager
+def _visitor() -> Iterator[TestClient]:
+    """Give a client of the page alone, for somebody who may see it."""
+    from feed_page.app import page_app
+
+    app = page_app()
+    allowed = app.router.dependencies[0].dependency
+    assert allowed is not None  # noqa: S101 -- it is what guards the page
+    with mock.patch.dict(app.dependency_overrides, {allowed: lambda: None}), TestClient(app) as client:
+        yield client
 
 
 @contextmanager
-def _scratch(bench: Bench) -> Iterator[psycopg.Connection[Any]]:
-    """Give a database of its own in the stack's PostgreSQL, and drop it afterwards."""
+def _scratch(bench: Bench) -> Iterator[None]:
+    """Give a database of its own in the stack's PostgreSQL, which the page reads as ``ledger_reader``; drop it afterwards."""
+    port, passwords = bench.config.ports["postgres"], bench.config.passwords
 
-    def conninfo(user: str, password: str, database: str) -> str:
-        port = bench.config.ports["postgres"]
-        return make_conninfo(host="127.0.0.1", port=port, user=user, password=password, dbname=database)
+    def conninfo(user: str, database: str) -> str:
+        return make_conninfo(host="127.0.0.1", port=port, user=user, password=passwords[user], dbname=database)
 
-    admin = conninfo("postgres", bench.config.passwords["postgres"], "postgres")
-    with psycopg.connect(admin, autocommit=True) as server:
+    reader = {
+        "conn_type": "postgres", "host": "127.0.0.1", "port": port, "schema": _DATABASE,
+        "login": "ledger_reader", "password": passwords["ledger_reader"],
+    }  # fmt: skip
+    with psycopg.connect(conninfo("postgres", "postgres"), autocommit=True) as server:
         server.execute(f"drop database if exists {_DATABASE} with (force)")
         server.execute(f"create database {_DATABASE} owner ledger_owner")
         try:
-            own = conninfo("ledger_owner", bench.config.passwords["ledger_owner"], _DATABASE)
-            with psycopg.connect(own, autocommit=True) as connection:
-                yield connection
+            with psycopg.connect(conninfo("ledger_owner", _DATABASE), autocommit=True) as connection:
+                apply_schema(Ledger(connection))
+                _seed(connection)
+            with mock.patch.dict(os.environ, {"AIRFLOW_CONN_LEDGER_READER": json.dumps(reader)}):
+                yield
         finally:
             server.execute(f"drop database {_DATABASE} with (force)")
+
+
+def _seed(connection: psycopg.Connection[Any]) -> None:
+    with connection.transaction():
+        for part in statements.statement("seed_pages").split(";\n"):
+            if part.strip():
+                connection.execute(part, _SIZES)
+    connection.execute("vacuum analyze")  # as autovacuum does some time after so many rows
