@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench up down status test lint security lock system
+.PHONY: help setup demo run chaos bench outputs up down status test lint security lock system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -33,6 +33,9 @@ bench: setup ## Measure speed, and write docs/benchmarks.md with plots: [ONLY=1,
 	@$(PYTHON) -m benchmarks $${ONLY:+--only "$$ONLY"} $${REPEATS:+--repeats "$$REPEATS"} \
 		$${SCALE:+--scale "$$SCALE"} $${IDLE:+--idle-minutes "$$IDLE"}
 
+outputs: setup ## Write all output files of a feed to one zip: FEED=name OUT=feed.zip
+	@$(PYTHON) -m local.output_zip $${FEED:+--feed "$$FEED"} $${OUT:+--out "$$OUT"}
+
 up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
 	@$(PYTHON) -m local up
 
@@ -43,9 +46,9 @@ status: ## Show every program of the stack; fails when the stack is not up
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local status; else echo "the stack is not up"; exit 1; fi
 
 test: setup ## Run all tests, layer by layer; the first layer that fails stops
-	@for layer in unit dags integration e2e; do \
-		compgen -G "tests/$$layer/test_*.py" >/dev/null || continue; \
+	@for layer in unit dags integration e2e browser; do \
 		echo "== tests/$$layer"; \
+		if [ $$layer = browser ] && ! local/setup.sh browser; then echo "skipped: there is no Chromium, and it cannot be installed"; continue; fi; \
 		$(PYTHON) -m pytest tests/$$layer || exit 1; \
 	done
 

@@ -3,6 +3,7 @@
 #   setup.sh system  Python, Java and the JDBC driver: taken if present, installed with apt when root, else named
 #   setup.sh python  .venv from the pinned and hashed requirements
 #   setup.sh node    node_modules (Azurite) from package-lock.json, with the Node that the requirements pin
+#   setup.sh browser Chromium for tests/browser, with apt when root; fails where it cannot be had
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -73,9 +74,23 @@ install_node() {
         ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 }
 
+install_browser() {
+    command -v "${CHROMIUM:-chromium}" >/dev/null && return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "chromium is missing; install it (Debian's package chromium), or name one in CHROMIUM"
+        return 1
+    fi
+    say "installing chromium, for the tests of the page"
+    export DEBIAN_FRONTEND=noninteractive
+    # Without apt's lists of packages, which a fresh machine may not have, it is not found.
+    apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1 ||
+        { apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+}
+
 case "${1:-}" in
     system) install_system ;;
     python) install_python ;;
     node) install_node ;;
-    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+    browser) install_browser ;;
+    *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
 esac

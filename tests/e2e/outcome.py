@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def rows(out: Path) -> list[tuple[str, ...]]:
     """Give those columns of all rows of all files."""
     names = ("patternId", "ActionType", "customerName", "MerchantId")
     return [tuple(row[name] for name in names) for file in files(out) for row in file]
+
+
+def within(seconds: float, met: Callable[[], bool]) -> bool:
+    """Wait until a condition is met; fail when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+    return True
 
 
 def ended(api: AirflowApi, conf: dict[str, Any]) -> tuple[str, str]:
