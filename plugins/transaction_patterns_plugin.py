@@ -12,6 +12,9 @@ NAME = "Transaction patterns"
 PREFIX = "/transaction-patterns"
 
 
+_ROOT = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX
+
+
 class _PageApp:
     """The page's ASGI application, imported at its first request: a task of Airflow imports plugins too, and needs no page."""
 
@@ -29,7 +32,8 @@ class TransactionPatternsPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": NAME,
-            "href": f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PREFIX}/",
+            "href": f"{_ROOT}/",
+            "icon": f"{_ROOT}/static/icon.svg",
             "destination": "nav",
             "url_route": "transaction-patterns",
         }

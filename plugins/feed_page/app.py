@@ -22,8 +22,8 @@ DAG_ID = "transaction_patterns"
 
 _HEADERS = {
     # Charts set style attributes, and images of themselves for the download button; nothing comes from, or goes to, another host.
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors 'self'; "
-    "form-action 'self'; base-uri 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "frame-ancestors 'self'; form-action 'self'; base-uri 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
@@ -64,14 +64,14 @@ def _no_ledger_yet(request: Request, _error: Exception) -> HTMLResponse:
 
 def _too_slow(request: Request, error: Exception) -> HTMLResponse:
     log.warning("A page was given up: %s", error)
-    text = "The ledger took longer than 15 seconds to answer. Choose a smaller range of chunks, or ask who runs its PostgreSQL."
+    text = "The ledger took longer than 15 seconds to answer. Choose a smaller range, or ask who runs its PostgreSQL."
     return render(request, "message.html", status=503, title="That took too long", text=text)
 
 
 def _ledger_away(request: Request, error: Exception) -> HTMLResponse:
     log.warning("The ledger does not answer: %s", error)
     text = (
-        "PostgreSQL behind the connection ledger_reader (or ledger, where that is missing) does not answer, or refuses the login. "
+        "PostgreSQL behind the connection ledger_reader (or ledger, where that is missing) does not answer, or refuses it. "
         "The reason is in the api-server's log. This page looks again every few seconds."
     )
     return render(request, "message.html", status=503, title="The ledger does not answer", text=text)

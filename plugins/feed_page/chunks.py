@@ -22,8 +22,8 @@ class Square:
     chunk
         Its number.
     state
-        ``applied``, ``failed`` (its batch's job failed, and is tried again), ``landed``, ``due`` (should have landed), ``known`` (is to
-        come).
+        ``applied``, ``failed`` (its batch's job failed, and is tried again), ``landed``, ``due`` (should have landed), ``known``
+        (is to come).
     row
         Row of ``page_chunks``; ``None`` when it has not landed.
     run_id

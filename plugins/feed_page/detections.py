@@ -12,15 +12,6 @@ from feeds.ledger import Ledger, Row
 
 PAGE = 100
 _COUNTED = 10_000
-_STATEMENTS = {
-    "newest": "page_detections_newest",
-    "oldest": "page_detections_oldest",
-    "merchant": "page_detections_by_merchant",
-    "customer": "page_detections_by_customer",
-}
-"""Every order has a statement of its own, which an index serves."""
-
-_LAST = 1 << 62
 
 
 class Filters(BaseModel):
@@ -90,6 +81,12 @@ def all_detections(ledger: Ledger, feed_id: int, filters: Filters, page: int) ->
 
 
 def _read(ledger: Ledger, feed_id: int, filters: Filters, after: int | None, limit: int) -> list[Row]:
-    if after is None:
-        after = _LAST if filters.sort == "newest" else 0
-    return ledger.rows(_STATEMENTS[filters.sort], feed_id=feed_id, after=after, limit=limit, **filters.bound())
+    """Read what comes after a detection; every order has a statement of its own, so that each can take an index."""
+    bound = filters.bound()
+    if filters.sort == "newest":
+        return ledger.rows("page_detections_newest", feed_id=feed_id, after=after or 0, limit=limit, **bound)
+    if filters.sort == "oldest":
+        return ledger.rows("page_detections_oldest", feed_id=feed_id, after=after or 0, limit=limit, **bound)
+    if filters.sort == "merchant":
+        return ledger.rows("page_detections_by_merchant", feed_id=feed_id, after=after or 0, limit=limit, **bound)
+    return ledger.rows("page_detections_by_customer", feed_id=feed_id, after=after or 0, limit=limit, **bound)

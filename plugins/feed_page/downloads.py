@@ -1,4 +1,4 @@
-"""What the page gives as files: detection files, all of them as one zip, detections as CSV, and the page's own CSS and JavaScript."""
+"""What the page gives as files: detection files, all output as one zip, detections as CSV, its own CSS and JavaScript."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def download_detections(filters: Annotated[Filters, Query()]) -> StreamingRespon
     with open_reader() as ledger:
         feed = _feed(ledger, filters.feed or "")
     return StreamingResponse(
-        _csv(feed["feed_id"], filters), media_type="text/csv; charset=utf-8", headers=_attachment(f"detections-{feed['feed']}.csv")
+        _csv(feed["feed_id"], filters),
+        media_type="text/csv; charset=utf-8",
+        headers=_attachment(f"detections-{feed['feed']}.csv"),
     )
 
 
@@ -93,7 +95,8 @@ def _values(row: Row) -> tuple[Any, ...]:
     holds = {True: "yes", False: "no", None: ""}[row["still_holds"]]
     return (
         row["ordinal"], row["chunk"], row["pattern_id"], row["action_type"], row["customer"], row["merchant"],
-        row["detected_at"].isoformat(timespec="seconds"), explain(row["pattern_id"], row["evidence"]), holds, row["file_number"] or "",
+        row["detected_at"].isoformat(timespec="seconds"), explain(row["pattern_id"], row["evidence"]), holds,
+        row["file_number"] or "",
     )  # fmt: skip
 
 

@@ -52,11 +52,11 @@ def feed_state(ledger: Ledger, name: str | None) -> FeedState | None:
     if not name and not names:
         return None
     row = ledger.row("select_feed", feed=name or names[0])
-    progress = ledger.row("select_progress", feed=name or names[0])
-    if row is None or progress is None:
+    if row is None:
         known = f"the newest ones are {', '.join(names[:5])}" if names else "there is none yet"
         raise UnknownFeedError(f"The ledger has no feed {name!r}; {known}.")
+    progress = ledger.row("page_progress", feed_id=row["feed_id"]) or {}
     open_batch = ledger.row("select_open_batch", feed_id=row["feed_id"])
     since = ledger.row("page_waiting_since", feed_id=row["feed_id"])
-    figures = overview(row, progress, open_batch, since and since["since"], datetime.now(UTC))
+    figures = overview(row, progress, open_batch, since["since"] if since else None, datetime.now(UTC))
     return FeedState(row, open_batch, figures, names)

@@ -76,6 +76,14 @@ def found(rows: Iterable[Row], step: int, applied: int) -> Figure:
     return _figure(traces, x="chunk", y="detections")
 
 
+def totals(rows: Iterable[Row]) -> dict[str, int]:
+    """Count the detections of each pattern, of the rows of ``page_found``."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        sums[row["pattern_id"]] = sums.get(row["pattern_id"], 0) + row["found"]
+    return sums
+
+
 def batches(rows: Sequence[Row]) -> Figure:
     """How long each of the last batches took, as a stack of its parts.
 
@@ -106,8 +114,8 @@ def batches(rows: Sequence[Row]) -> Figure:
 def batch_parts(batch: Row) -> dict[str, float | None]:
     """Seconds that a batch spent on each part; ``None`` where the ledger did not keep the moment.
 
-    *landing* is from its first to its last chunk, *waiting* until it was opened, *detecting* until its job had staged what it found,
-    *committing* until that was applied, *exporting* until its run had written the files that were due.
+    *landing* is from its first to its last chunk, *waiting* until it was opened, *detecting* until its job had staged what it
+    found, *committing* until that was applied, *exporting* until its run had written the files that were due.
     """
     moments = [batch[f"{name}_at"] for name in ("first_landed", "last_landed", "opened", "staged", "applied", "exported")]
     return {
@@ -118,7 +126,7 @@ def batch_parts(batch: Row) -> dict[str, float | None]:
 
 def _range(row: Row) -> str:
     first, last = row["first_chunk"], row["last_chunk"]
-    return f"{first}" if first == last else f"{first}–{last}"
+    return f"{first}" if first == last else f"{first}-{last}"
 
 
 def _line(key: str, name: str, x: Sequence[Any], y: Sequence[Any]) -> dict[str, Any]:
@@ -129,7 +137,7 @@ def _line(key: str, name: str, x: Sequence[Any], y: Sequence[Any]) -> dict[str, 
 
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:
     layout = {
-        "xaxis": {"title": {"text": x}, "automargin": True},
+        "xaxis": {"automargin": True} | ({"title": {"text": x}} if x else {}),
         "yaxis": {"title": {"text": y}, "rangemode": "tozero", "automargin": True},
         "hovermode": "x unified",
     }

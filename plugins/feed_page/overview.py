@@ -27,8 +27,8 @@ class Overview:
         Chunks that are due or landed, and not applied.
     lag_seconds
         For how long the first of them has been waiting; 0 when there is none.
-    detections, by_pattern
-        How many have been made, and how many of each pattern the rules of the feed find.
+    detections
+        How many have been made.
     in_files, files
         How many detections have a file, and files written.
     state
@@ -48,7 +48,6 @@ class Overview:
     lag_chunks: int
     lag_seconds: int
     detections: int
-    by_pattern: dict[str, int]
     in_files: int
     files: int
     state: str
@@ -62,7 +61,7 @@ class Overview:
 
 
 def overview(feed: Row, progress: Row, open_batch: Row | None, waiting_since: datetime | None, now: datetime) -> Overview:
-    """Sum up the rows of ``select_feed``, ``select_progress``, ``select_open_batch`` and ``page_waiting_since``."""
+    """Sum up the rows of ``select_feed``, ``page_progress``, ``select_open_batch`` and ``page_waiting_since``."""
     known, is_estimate = known_chunks(feed)
     due = chunks_due(feed, known)
     lag = max(due, feed["landed"]) - feed["applied"]
@@ -77,7 +76,6 @@ def overview(feed: Row, progress: Row, open_batch: Row | None, waiting_since: da
         lag_chunks=lag,
         lag_seconds=max(0, int(seconds)),
         detections=progress["detections"],
-        by_pattern=dict(sorted(progress["by_pattern"].items())),
         in_files=progress["reserved"],
         files=progress["files"],
         state=_state(feed, lag, is_done=bool(done and not progress["unconfirmed"]), is_open=open_batch is not None),

@@ -27,8 +27,10 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     """Render a template as a page, with what all of them need: addresses, the feed's name, the views."""
     root = request.scope.get("root_path", "").rstrip("/")
     values = {"feed": None, "names": [], "view": "", "refresh": 5} | values
-    html = _environment().get_template(template).render(
-        values, root=root, airflow=root.removesuffix(PREFIX), views=VIEWS, version=static_version()
+    html = (
+        _environment()
+        .get_template(template)
+        .render(values, root=root, airflow=root.removesuffix(PREFIX), views=VIEWS, version=static_version())
     )
     return HTMLResponse(html, status_code=status)
 

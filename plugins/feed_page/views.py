@@ -30,8 +30,8 @@ _MERCHANTS = 25
 def _page(request: Request, view: str, state: FeedState, **values: Any) -> HTMLResponse:
     refresh = _MOVING_SECONDS if state.overview.is_moving else _RESTING_SECONDS
     return render(
-        request, f"{view or 'overview'}.html", view=view, feed=state.row["feed"], names=state.names, state=state, o=state.overview,
-        refresh=refresh, **values,
+        request, f"{view or 'overview'}.html", view=view, feed=state.row["feed"], names=state.names, state=state,
+        o=state.overview, refresh=refresh, **values,
     )  # fmt: skip
 
 
@@ -48,10 +48,11 @@ def _charts(ledger: Ledger, state: FeedState) -> dict[str, Any]:
     step = figures.stretch_length(state.overview.applied)
     points = ledger.rows("page_pace", feed_id=state.feed_id, points=_POINTS)
     batches = ledger.rows("page_batches", feed_id=state.feed_id, batches=_BATCHES)
-    found = ledger.rows("page_found", feed_id=state.feed_id, step=step)
+    found = ledger.rows("page_found", feed_id=state.feed_id, applied=state.overview.applied, step=step)
     return {
         "pace": figures.pace(state.row, points),
         "found": figures.found(found, step, state.overview.applied),
+        "by_pattern": figures.totals(found),
         "batches": figures.batches(batches),
         "last_batch": batches[-1] if batches else None,
         "last_parts": figures.batch_parts(batches[-1]) if batches else {},
@@ -94,5 +95,11 @@ def merchants(request: Request, feed: FeedName = None, offset: Annotated[int, Qu
             return render(request, "empty.html")
         rows = ledger.rows("page_merchants", feed_id=state.feed_id, offset=offset, limit=_MERCHANTS + 1)
         return _page(
-            request, "merchants", state, merchants=rows[:_MERCHANTS], more=len(rows) > _MERCHANTS, offset=offset, length=_MERCHANTS
+            request,
+            "merchants",
+            state,
+            merchants=rows[:_MERCHANTS],
+            more=len(rows) > _MERCHANTS,
+            offset=offset,
+            length=_MERCHANTS,
         )

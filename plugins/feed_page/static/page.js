@@ -106,9 +106,9 @@ function draw(plot, again = false) {
     font: { family: "system-ui, sans-serif", size: 13, color: colour("text") },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("grid"), font: { color: colour("text") } },
-    margin: { l: 48, r: 12, t: 8, b: 40 }, showlegend: true,
+    margin: { l: 48, r: 12, t: 8, b: 32 }, showlegend: true,
     legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: small ? 11 : 13 } },
-    uirevision: "kept", autosize: true, height: plot.closest(".wide") && !small ? 300 : 280,
+    uirevision: "kept", autosize: true, height: plot.closest(".wide") ? 300 : 280,
   };
   drawn.set(plot, plot.dataset.figure);
   Plotly.react(plot, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
