@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench outputs up down status test lint security lock system
+.PHONY: help setup demo run chaos bench outputs pictures up down status test lint security lock system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,9 @@ bench: setup ## Measure speed, and write docs/benchmarks.md with plots: [ONLY=1,
 
 outputs: setup ## Write all output files of a feed to one zip: FEED=name OUT=feed.zip
 	@$(PYTHON) -m local.output_zip $${FEED:+--feed "$$FEED"} $${OUT:+--out "$$OUT"}
+
+pictures: setup ## Take the pictures of the README from a real run: docs/images/page-*.png and walkthrough.webp
+	@local/setup.sh browser && $(PYTHON) -m tests.browser.pictures
 
 up: setup ## Start the stack and leave it running; prints the address of Airflow's UI, the login, and what to click
 	@$(PYTHON) -m local up

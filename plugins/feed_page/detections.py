@@ -17,10 +17,10 @@ _COUNTED = 10_000
 class Filters(BaseModel):
     """What the page's form asks for; what is ``None`` or empty does not restrict."""
 
-    feed: str | None = Field(None, max_length=63)
+    feed: str | None = Field(default=None, max_length=63)
     pattern: Literal["", "PatId1", "PatId2", "PatId3"] = ""
-    merchant: str = Field("", max_length=300)
-    customer: str = Field("", max_length=300)
+    merchant: str = Field(default="", max_length=300)
+    customer: str = Field(default="", max_length=300)
     first_chunk: int | Literal[""] | None = None
     last_chunk: int | Literal[""] | None = None
     sort: Literal["newest", "oldest", "merchant", "customer"] = "newest"

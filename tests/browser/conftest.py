@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Page, sync_playwright
 
 from local.airflow_api import AirflowApi
 from local.drive_standin.tree import DriveTree
@@ -57,30 +57,43 @@ class Visitor:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "chromium is not installed: local/setup.sh browser"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # root may not use its sandbox
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])  # root may not use its sandbox
         yield browser
         browser.close()
+
+
+def chromium() -> str:
+    """Path of the browser: ``CHROMIUM``, or where Debian's package puts it."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not path:
+        raise RuntimeError("chromium is not installed; run: local/setup.sh browser")
+    return path
+
+
+def log_in(context: BrowserContext, stack: Stack) -> Visitor:
+    """Open a page, and log in to Airflow as a person does."""
+    addresses = stack.addresses
+    visitor = Visitor(context.new_page(), addresses.airflow_url)
+    page = visitor.page
+    page.set_default_timeout(30 * SECONDS)
+    page.goto(f"{addresses.airflow_url}/auth/login")
+    page.fill("input[name=username]", addresses.airflow_user)
+    page.fill("input[name=password]", addresses.airflow_password)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{addresses.airflow_url}/")
+    return visitor
 
 
 @contextmanager
 def visiting(browser: Browser, stack: Stack, **context: Any) -> Iterator[Visitor]:
     """Log somebody in; when they leave, nothing may have gone wrong in the browser."""
-    addresses = stack.addresses
     with browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context) as opened:
-        visitor = Visitor(opened.new_page(), addresses.airflow_url)
+        visitor = log_in(opened, stack)
         page = visitor.page
-        page.set_default_timeout(30 * SECONDS)
-        page.goto(f"{addresses.airflow_url}/auth/login")
-        page.fill("input[name=username]", addresses.airflow_user)
-        page.fill("input[name=password]", addresses.airflow_password)
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{addresses.airflow_url}/")
         page.on("console", visitor.heard)
         page.on("pageerror", lambda error: visitor.errors.append(str(error)))
-        here = urlsplit(addresses.airflow_url).netloc
+        here = urlsplit(visitor.base_url).netloc
         page.on("request", lambda request: _note_host(visitor, request.url, here))
         yield visitor
     assert visitor.errors == []
