@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -12,8 +13,8 @@ from airflow.sdk import DAG
 from feeds.settings import FeedSettings
 
 OWN = (
-    "feed", "folder_id", "transactions_file", "importance_file",
-    "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild",
+    "feed", "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild",
+    "folder_id", "transactions_file", "importance_file",
 )  # fmt: skip
 
 
@@ -21,15 +22,33 @@ def test_it_has_the_settings_under_their_names(dag: DAG) -> None:
     assert tuple(dag.params) == OWN + tuple(item.name for item in fields(FeedSettings))
 
 
-@pytest.mark.parametrize("name", [*OWN, *FeedSettings().as_json()])
-def test_every_field_explains_itself(dag: DAG, name: str) -> None:
-    """A field without a title shows its name, the same word as in files, ledger and job."""
-    param = dag.params.get_param(name)
-    assert param.description
-    assert param.description.endswith(".")
-    assert param.schema["type"]
-    assert param.schema["section"]
-    assert param.schema.get("title") in (None, "Feed", "Drive folder")
+def test_every_field_of_every_form_explains_itself(each: DAG) -> None:
+    """By a title; by its name in files, ledger and job, what it means and an example or limits; in sections that are not torn."""
+    titles: list[str] = []
+    sections: list[str] = []
+    for name in each.params:
+        schema = each.params.get_param(name).schema
+        text = schema["description_md"]
+        assert text.startswith(f"`{name}`: ")
+        assert text.endswith(".")
+        assert schema["type"]
+        titles.append(schema["title"])
+        if sections[-1:] != [schema["section"]]:
+            sections.append(schema["section"])
+        if "maximum" in schema:
+            assert f"{schema['minimum']:,} to {schema['maximum']:,}." in text
+        elif "string" in schema["type"]:
+            assert schema.get("enum") or (schema["maxLength"] and re.search(r"(Example|address).*`", text))
+        # The form shows a plain description in the place of the other.
+        assert each.params.get_param(name).description is None
+    assert len(set(titles)) == len(titles)
+    assert len(set(sections)) == len(sections)
+
+
+def test_the_form_begins_with_what_is_asked_most(dag: DAG) -> None:
+    sections = list(dict.fromkeys(dag.params.get_param(name).schema["section"] for name in dag.params))
+    assert sections[:3] == ["Feed", "This run", "New feed: its files on Drive"]
+    assert all("ew feed" in section for section in sections[2:-1])
 
 
 def test_the_defaults_are_those_of_a_new_feed(dag: DAG) -> None:
@@ -79,8 +98,12 @@ def test_it_refuses_a_feed_named(serialized: Any, name: Any) -> None:
         {"rebuild": "yes"},
         {"last_chunk": 1.5},
         {"last_chunk": "3"},
+        {"last_chunk": 2**31},
         {"flush": "yes"},
         {"folder_id": ""},
+        {"folder_id": "https://drive.google.com/drive/folders/1AbC"},
+        {"folder_id": "1AbC\n"},
+        {"transactions_file": "t" * 256},
         {"transactions_file": ""},
         {"importance_file": None},
         {"chunk_size": 0},
