@@ -1,4 +1,4 @@
-"""Notes on runs: what a run does, in the words of the trigger form, where Airflow's lists of runs show it.
+"""Notes on runs: what a run does, in the words of the trigger form, on the run's page in Airflow and in its list of runs.
 
 A listener of Airflow's. The scheduler calls it when a run starts and ends, with its own session: the note becomes part of the
 transaction that changes the run's state. An error in here is logged by Airflow, and the run goes on. A note that somebody has
@@ -86,7 +86,9 @@ def describe(dag_id: str, asked: Mapping[str, Any], facts: Facts) -> str:
         text += f" in batches of {size}"
     text += with_settings + (", with its last detections" if asked.get("flush") else "")
     applied = (facts.get(("open_batch", "first_chunk")), facts.get(("open_batch", "last_chunk")))
-    return text if None in applied or applied == (first, last) else f"{text}, {_range(*applied)}"
+    if None in applied or applied == (first, last):
+        return text
+    return f"{text}{', ' if first is None and last is None else ': '}{_range(*applied)}"
 
 
 def _range(first: int | None, last: int | None) -> str:

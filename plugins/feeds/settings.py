@@ -26,11 +26,8 @@ _DAY = 86_400
 _MANY = 1_000_000_000_000
 _MAX_DECIMALS = 6
 
-_PACE = "New feed: pace"
-_UPGRADE = "New feed or rebuild: PatId1 UPGRADE"
-_CHILD = "New feed or rebuild: PatId2 CHILD"
-_DEI = "New feed or rebuild: PatId3 DEI-NEEDED"
-_FILES = "New feed: detection files"
+NEW_FEED = "A new feed: its files and its pace"
+_RULES = "Rules of the patterns: of a new feed, or of a rebuild"
 _BAD_ROWS = "Rejected rows"
 
 
@@ -47,12 +44,18 @@ class FeedSettings:
     """
 
     chunk_size: int = _setting(
-        10_000, "Rows per chunk", _PACE, "Rows of the transactions file in a chunk.", type="integer", minimum=1, maximum=1_000_000
+        10_000,
+        "Rows per chunk",
+        NEW_FEED,
+        "Rows of the transactions file in a chunk.",
+        type="integer",
+        minimum=1,
+        maximum=1_000_000,
     )
     interval_seconds: Decimal = _setting(
         Decimal(1),
         "Seconds per chunk",
-        _PACE,
+        NEW_FEED,
         "A chunk comes due this many seconds after the one before; 0: all at once.",
         type="number",
         minimum=0,
@@ -60,8 +63,8 @@ class FeedSettings:
     )
     upgrade_percent: int = _setting(
         10,
-        "Top and bottom percent",
-        _UPGRADE,
+        "PatId1: top and bottom percent",
+        _RULES,
         "The customer is in the top percent of the merchant's customers by transactions, and in the bottom percent by weight.",
         type="integer",
         minimum=0,
@@ -69,8 +72,8 @@ class FeedSettings:
     )
     upgrade_min_transactions: int = _setting(
         50_000,
-        "Merchant's transactions: more than",
-        _UPGRADE,
+        "PatId1: the merchant's transactions, more than",
+        _RULES,
         "The merchant has more transactions than this.",
         type="integer",
         minimum=0,
@@ -78,16 +81,16 @@ class FeedSettings:
     )
     weight_scope: str = _setting(
         "customer_merchant",
-        "Weight of a customer",
-        _UPGRADE,
-        "`customer_merchant`: mean weight of the customer with that merchant. `customer`: mean over its transaction types.",
+        "PatId1: weight of a customer",
+        _RULES,
+        "customer_merchant: its mean weight with that merchant. customer: the mean over its transaction types.",
         type="string",
         enum=["customer_merchant", "customer"],
     )
     child_min_transactions: int = _setting(
         80,
-        "Customer's transactions: at least",
-        _CHILD,
+        "PatId2: the customer's transactions, at least",
+        _RULES,
         "The customer has at least this many transactions with the merchant.",
         type="integer",
         minimum=1,
@@ -96,8 +99,8 @@ class FeedSettings:
     child_max_average: Decimal = _setting(
         # Of more digits the job's exact arithmetic has no room for (spark_jobs/detectors/child.py).
         Decimal(23),
-        "Their average: below",
-        _CHILD,
+        "PatId2: their average amount, below",
+        _RULES,
         "The average amount of these transactions is below this.",
         type="number",
         minimum=0,
@@ -105,20 +108,20 @@ class FeedSettings:
     )
     dei_min_female: int = _setting(
         100,
-        "Female customers: more than",
-        _DEI,
+        "PatId3: female customers, more than",
+        _RULES,
         "The merchant has more female customers than this, and fewer than male ones.",
         type="integer",
         minimum=0,
         maximum=_MANY,
     )
     detections_per_file: int = _setting(
-        50, "Detections per file", _FILES, "Rows of a full detection file.", type="integer", minimum=1, maximum=1_000_000
+        50, "Detections per file", NEW_FEED, "Rows of a full detection file.", type="integer", minimum=1, maximum=1_000_000
     )
     linger_seconds: Decimal = _setting(
         Decimal(60),
         "Longest wait of a detection",
-        _FILES,
+        NEW_FEED,
         "Fewer than a full file are written once the oldest of them has waited this many seconds.",
         type="number",
         minimum=0,
@@ -126,7 +129,7 @@ class FeedSettings:
     )
     max_reject_percent: Decimal = _setting(
         Decimal(1),
-        "Rejected rows: at most percent",
+        "Rejected rows of a chunk, at most percent",
         _BAD_ROWS,
         "A batch fails when more than this percent of a chunk's rows are rejected.",
         type="number",

@@ -45,7 +45,7 @@ PIPELINE: TaskTexts = _texts(
         """,
     ),
     chunks_landed=(
-        "Check that the chunks have landed",
+        "Chunks have landed",
         """
         Waits in the triggerer until the blob of the batch's last chunk is there.
 
@@ -53,7 +53,7 @@ PIPELINE: TaskTexts = _texts(
         """,
     ),
     detect_patterns=(
-        "Detect patterns on Databricks",
+        "Detect patterns",
         """
         Runs the Spark job over the batch's chunks; it stages totals and detections in the ledger and changes no state. Killed or
         tried again, it finds its run by the idempotency token.
@@ -89,7 +89,7 @@ AUDIT: TaskTexts = _texts(
         """,
     ),
     check_source=(
-        "Check the source on Drive",
+        "Check the source",
         """
         Reads the landed part of the file on Drive once, and compares every chunk's bytes with the ledger.
         """,
@@ -102,7 +102,7 @@ AUDIT: TaskTexts = _texts(
         """,
     ),
     detect_patterns=(
-        "Detect patterns on Databricks",
+        "Detect patterns",
         """
         Runs the job of the same name over all landed chunks, from nothing. It changes no state.
 
@@ -110,7 +110,7 @@ AUDIT: TaskTexts = _texts(
         """,
     ),
     compare_state=(
-        "Compare state and detections",
+        "Compare the state",
         """
         Compares totals and detections with what the job has recomputed, and notes for each detection whether its rule still
         holds.

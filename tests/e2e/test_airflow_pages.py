@@ -82,7 +82,7 @@ def test_a_run_that_nobody_triggered_notes_what_it_has_taken(client: httpx.Clien
     """A ranged run leaves the feed alone; one without a range makes scheduled runs carry it on."""
     run_id, state = ended(AirflowApi(client), {"feed": FEED, "last_chunk": 5, "batch_chunks": 1})
     assert state == "success"
-    assert note(client, run_id) == f"chunks up to 5 of feed {FEED} in batches of 1, chunk 4"
+    assert note(client, run_id) == f"chunks up to 5 of feed {FEED} in batches of 1: chunk 4"
     wanted = f"feed {FEED}, chunk 5"
     query = {"run_type": "scheduled", "order_by": "-start_date", "limit": 10}
     until(lambda: wanted in [run["note"] for run in get(client, f"/dags/{DAG_ID}/dagRuns", **query)["dag_runs"]])

@@ -44,7 +44,7 @@ def test_what_an_audit_is_of() -> None:
         ({}, "feed bank-2026, chunks 12-14"),
         ({"feed": "bank-2026"}, "feed bank-2026, chunks 12-14"),
         ({"feed": "bank-2026", "first_chunk": 12, "last_chunk": 14}, "chunks 12-14 of feed bank-2026"),
-        ({"feed": "bank-2026", "last_chunk": 14}, "chunks up to 14 of feed bank-2026, chunks 12-14"),
+        ({"feed": "bank-2026", "last_chunk": 14}, "chunks up to 14 of feed bank-2026: chunks 12-14"),
     ],
     ids=str,
 )
