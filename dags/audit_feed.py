@@ -11,7 +11,8 @@ open_batch > check_blobs
 ```
 
 **To audit**, trigger the DAG with the name in *Feed*. The feed may go on meanwhile: the audit is about the chunks that were
-applied when it began, and about the state as it was then.
+applied when it began, and about the state as it was then. The link of `open_batch` leads to the feed's detections on the page
+*Transaction patterns*, which show what the audit has found of them.
 
 **What is normal.** All tasks are green. `detect_patterns` runs the job of the same name over all chunks, from nothing, so it
 takes as long as a backfill of the whole feed; `check_source` reads the landed part of the file on Drive once. The log of

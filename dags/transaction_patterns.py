@@ -11,6 +11,8 @@ Drive =============> chunks =================> staging ==============> state ===
         land_chunks           detect_patterns           commit_batch         export_detections
 ```
 
+Tasks are named here by their ids; Airflow shows their display names.
+
 **To watch** a feed, open *Transaction patterns* in Airflow's navigation: its chunks, detections and files. A run's note says what
 it does; the links of `open_batch` and `export_detections` lead to the feed's chunks and files.
 
@@ -37,6 +39,8 @@ line of the log says what to do. Worry when
 
 - `wait_for_work` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
   the command in the message;
+- `wait_for_work` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
+  the message says;
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
 - `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
   the DAG with the feed and a higher *max_reject_percent*;

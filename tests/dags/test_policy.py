@@ -58,7 +58,7 @@ def test_the_page_begins_with_its_title(dag: DAG, serialized: Any) -> None:
 
 @pytest.mark.parametrize(
     "section",
-    ["**To start a feed**", "**To backfill**", "**What is normal.**", "**When a task fails**", "Worry when\n"],
+    ["**To watch**", "**To start a feed**", "**To backfill**", "**What is normal.**", "**When a task fails**", "Worry when\n"],
 )
 def test_the_page_tells_an_operator(dag: DAG, section: str) -> None:
     assert section in (dag.doc_md or "")
