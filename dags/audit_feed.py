@@ -11,7 +11,8 @@ open_batch > check_blobs
 ```
 
 **To audit**, trigger the DAG with the name in *Feed*. The feed may go on meanwhile: the audit is about the chunks that were
-applied when it began, and about the state as it was then.
+applied when it began, and about the state as it was then. The link of `open_batch` leads to the feed's detections on the page
+*Transaction patterns*, which show what the audit has found of them.
 
 **What is normal.** All tasks are green. `detect_patterns` runs the job of the same name over all chunks, from nothing, so it
 takes as long as a backfill of the whole feed; `check_source` reads the landed part of the file on Drive once. The log of
@@ -36,31 +37,51 @@ import pendulum
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.sdk import dag, task
 
-from feeds import audit_tasks
+from feeds import assets, audit_tasks
+from feeds.alerts import alert_failure
 from feeds.detection import DETECTION_TASK, record_failed_run, record_lost_staging
-from feeds.params import audit_params
+from feeds.forms import audit_params
+from feeds.links import DetectionsLink, linked
 from feeds.task_defaults import TASK_DEFAULTS
+from feeds.task_texts import AUDIT as TEXTS
 
 
 @dag(
+    dag_display_name="Audit a feed",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     is_paused_upon_creation=False,  # it runs only when somebody asks for it
     max_active_runs=1,  # an audit that begins ends one that was left open
     params=audit_params(),
-    default_args=TASK_DEFAULTS,
+    default_args={**TASK_DEFAULTS, "on_failure_callback": alert_failure},
     description="Recomputes a feed from its landed chunks and compares it with the ledger, with Blob Storage and with Drive.",
     doc_md=__doc__,
     tags=["transactions", "patterns"],
 )
 def audit_feed() -> None:
     """Three checks of a feed, beside each other."""
-    batch: Any = task(multiple_outputs=True)(audit_tasks.open_batch)("{{ params.feed }}")
-    task(audit_tasks.check_source)(batch["batch_id"])
-    task(audit_tasks.check_blobs)(batch["batch_id"])
-    detect = DatabricksSubmitRunOperator(**DETECTION_TASK, on_failure_callback=record_failed_run)
-    compare = task(on_retry_callback=record_lost_staging, on_failure_callback=record_lost_staging)(audit_tasks.compare_state)
+    batch: Any = linked(
+        task(multiple_outputs=True, **TEXTS["open_batch"])(audit_tasks.open_batch)("{{ params.feed }}"), DetectionsLink()
+    )
+    source = task(inlets=[assets.TRANSACTIONS, assets.CHUNKS], **TEXTS["check_source"])(audit_tasks.check_source)
+    blobs = task(inlets=[assets.CHUNKS, assets.DETECTION_FILES], **TEXTS["check_blobs"])(audit_tasks.check_blobs)
+    detect = DatabricksSubmitRunOperator(
+        inlets=[assets.CHUNKS],
+        on_failure_callback=[record_failed_run, alert_failure],
+        **DETECTION_TASK,
+        **TEXTS["detect_patterns"],
+    )
+    compare = task(
+        inlets=[assets.CHUNKS, assets.STATE],
+        outlets=[assets.AUDIT],
+        on_retry_callback=record_lost_staging,
+        on_failure_callback=[record_lost_staging, alert_failure],
+        **TEXTS["compare_state"],
+    )(audit_tasks.compare_state)
+
+    source(batch["batch_id"])
+    blobs(batch["batch_id"])
     batch >> detect >> compare(batch["batch_id"])
 
 

@@ -6,10 +6,18 @@ PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to B
 
 ```
 wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > commit_batch > export_detections
+
+Drive =============> chunks =================> staging ==============> state ===================> detection files
+        land_chunks           detect_patterns           commit_batch         export_detections
 ```
 
+Tasks are named here by their ids; Airflow shows their display names.
+
+**To watch** a feed, open *Transaction patterns* in Airflow's navigation: its chunks, detections and files. A run's note says what
+it does; the links of `open_batch` and `export_detections` lead to the feed's chunks and files.
+
 **To start a feed**, trigger the DAG with a new name in *Feed*, and the Drive folder that holds its files. From then on
-scheduled runs carry it on. **To get the last few detections now**, trigger it with *flush*.
+scheduled runs carry it on. **To get the last few detections now**, trigger it with the feed and *flush*.
 
 **To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also before it is
 due; what is applied already is skipped. It is one batch; with *batch_chunks*, batches of that many chunks: this run takes the
@@ -31,6 +39,8 @@ line of the log says what to do. Worry when
 
 - `wait_for_work` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
   the command in the message;
+- `wait_for_work` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
+  the message says;
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
 - `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
   the DAG with the feed and a higher *max_reject_percent*;
@@ -47,36 +57,39 @@ import pendulum
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import dag, task
 
-from feeds import tasks
+from feeds import assets, tasks
+from feeds.alerts import alert_failure, alert_lateness
 from feeds.detection import DETECTION_TASK, record_failed_run, record_lost_staging
-from feeds.params import trigger_params
+from feeds.forms import trigger_params
+from feeds.links import ChunksLink, FilesLink, linked
 from feeds.task_defaults import TASK_DEFAULTS
+from feeds.task_texts import PIPELINE as TEXTS
 from feeds.work import DueFeedSensor
 
-CHUNKS = Asset("transaction_patterns.chunks")
-STATE = Asset("transaction_patterns.state")
-DETECTION_FILES = Asset("transaction_patterns.detection_files")
+ON_FAILURE = [tasks.record_failure, alert_failure]
 
 
 @dag(
+    dag_display_name="Transaction patterns",
     schedule="@continuous",
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
     params=trigger_params(),
     template_searchpath=[str(Path(__file__).resolve().parents[1] / "include" / "sql")],
-    default_args={**TASK_DEFAULTS, "on_failure_callback": tasks.record_failure},
+    default_args={**TASK_DEFAULTS, "on_failure_callback": ON_FAILURE},
     description="Lands transactions from Drive in chunks, detects patterns on Databricks, writes detections to Blob Storage.",
     doc_md=__doc__,
     tags=["transactions", "patterns"],
 )
 def transaction_patterns() -> None:
     """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
-    feed: Any = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}").output
-    landed = task(outlets=[CHUNKS])(tasks.land_chunks)(feed)
-    batch: Any = task(multiple_outputs=True)(tasks.open_batch)(feed)
+    feed: Any = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}", **TEXTS["wait_for_work"]).output
+    land = task(inlets=[assets.TRANSACTIONS, assets.IMPORTANCE], outlets=[assets.CHUNKS], **TEXTS["land_chunks"])
+    landed = land(tasks.land_chunks)(feed)
+    batch: Any = linked(task(multiple_outputs=True, **TEXTS["open_batch"])(tasks.open_batch)(feed), ChunksLink())
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",
         wasb_conn_id="blob",
@@ -85,19 +98,35 @@ def transaction_patterns() -> None:
         deferrable=True,
         poke_interval=1,
         timeout=600,
+        **TEXTS["chunks_landed"],
     )
-    detect = DatabricksSubmitRunOperator(**DETECTION_TASK, on_failure_callback=[record_failed_run, tasks.record_failure])
+    detect = DatabricksSubmitRunOperator(
+        inlets=[assets.CHUNKS],
+        on_failure_callback=[record_failed_run, *ON_FAILURE],
+        **DETECTION_TASK,
+        **TEXTS["detect_patterns"],
+    )
     commit = SQLExecuteQueryOperator(
         task_id="commit_batch",
         conn_id="ledger",
         sql="commit_batch.sql",
         parameters={"batch_id": batch["batch_id"]},
         split_statements=True,
-        outlets=[STATE],
+        inlets=[assets.CHUNKS],
+        outlets=[assets.STATE],
+        pre_execute=assets.describe_commit,
         on_retry_callback=record_lost_staging,
-        on_failure_callback=[record_lost_staging, tasks.record_failure],
+        on_failure_callback=[record_lost_staging, *ON_FAILURE],
+        **TEXTS["commit_batch"],
     )
-    export = task(outlets=[DETECTION_FILES], trigger_rule="none_failed_min_one_success")(tasks.export_detections)(feed)
+    write = task(
+        inlets=[assets.STATE],
+        outlets=[assets.DETECTION_FILES],
+        trigger_rule="none_failed_min_one_success",
+        on_success_callback=alert_lateness,
+        **TEXTS["export_detections"],
+    )
+    export = linked(write(tasks.export_detections)(feed), FilesLink())
 
     landed >> batch >> chunks_landed >> detect >> commit >> export
     landed >> export

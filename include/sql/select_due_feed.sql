@@ -1,9 +1,11 @@
--- The feed whose work has waited longest, or else the one whose work comes due next: in `wait_seconds`, zero when it is due now.
+-- The feed whose work has waited longest, for `late_seconds`, or else the one whose work comes due next: in `wait_seconds`, zero
+-- when it is due now.
 -- Work is: a chunk to land, a chunk to apply, a file to write, a batch that was left open. Only when no feed has work, one whose
 -- source may have new rows at its end; of several such feeds one at a time, half as long after the last look as the same feed would
 -- wait. A feed that nobody follows is not landed, but what was begun with it is finished, unless it has failed five times: an open
 -- batch, a reserved file, a range.
-select feed, greatest(extract(epoch from due_at - now()), 0)::float8 as wait_seconds
+select feed, greatest(extract(epoch from due_at - now()), 0)::float8 as wait_seconds,
+       greatest(extract(epoch from now() - due_at), 0)::float8 as late_seconds
 from (
     select feed, greatest(least(work_at, recheck_at), hold_until) as due_at, coalesce(work_at <= now(), false) as has_work
     from (

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import get_current_context
 
 from feeds import audit
+from feeds.assets import AUDIT, describe
 from feeds.detection import select_batch
 from feeds.ledger import open_ledger
 from feeds.schema import ensure_schema
@@ -47,6 +48,8 @@ def compare_state(batch_id: int) -> dict[str, Any]:
     with open_ledger() as ledger:
         found = audit.compare_state(ledger, batch_id)
         ledger.run("delete_stale_staging")
+        batch = select_batch(ledger, batch_id)
+    describe(get_current_context(), AUDIT, feed=batch["feed"], last_chunk=batch["last_chunk"])
     for pattern, counts in found.items():
         log.info("%s: %d detections, the rule still holds for %d of them", pattern, counts["detections"], counts["still_hold"])
     return found

@@ -26,58 +26,111 @@ _DAY = 86_400
 _MANY = 1_000_000_000_000
 _MAX_DECIMALS = 6
 
+NEW_FEED = "A new feed: its files and its pace"
+_RULES = "Rules of the patterns: of a new feed, or of a rebuild"
+_BAD_ROWS = "Rejected rows"
 
-def _setting(default: Any, description: str, **schema: Any) -> Any:
-    return field(default=default, metadata={"description": description, "schema": schema})
+
+def _setting(default: Any, title: str, section: str, description: str, **schema: Any) -> Any:
+    return field(default=default, metadata={"title": title, "section": section, "description": description, "schema": schema})
 
 
 @dataclass(frozen=True)
 class FeedSettings:
     """The numbers of the exercise, fixed when a feed starts (design.md, section 2), but for ``REJECT_LIMIT``.
 
-    ``metadata["schema"]`` of each field is its JSON schema, which the trigger form and :meth:`parse` share.
+    ``metadata`` of each field is what the trigger form shows of it; its ``schema`` is a JSON schema, which :meth:`parse` keeps to
+    as well.
     """
 
-    chunk_size: int = _setting(10_000, "Rows per chunk.", type="integer", minimum=1, maximum=1_000_000)
+    chunk_size: int = _setting(
+        10_000,
+        "Rows per chunk",
+        NEW_FEED,
+        "Rows of the transactions file in a chunk.",
+        type="integer",
+        minimum=1,
+        maximum=1_000_000,
+    )
     interval_seconds: Decimal = _setting(
         Decimal(1),
+        "Seconds per chunk",
+        NEW_FEED,
         "A chunk comes due this many seconds after the one before; 0: all at once.",
         type="number",
         minimum=0,
         maximum=_DAY,
     )
     upgrade_percent: int = _setting(
-        10, "PatId1: top percent by transactions, bottom percent by weight.", type="integer", minimum=0, maximum=100
+        10,
+        "PatId1: top and bottom percent",
+        _RULES,
+        "The customer is in the top percent of the merchant's customers by transactions, and in the bottom percent by weight.",
+        type="integer",
+        minimum=0,
+        maximum=100,
     )
     upgrade_min_transactions: int = _setting(
-        50_000, "PatId1: the merchant has more transactions than this.", type="integer", minimum=0, maximum=_MANY
+        50_000,
+        "PatId1: the merchant's transactions, more than",
+        _RULES,
+        "The merchant has more transactions than this.",
+        type="integer",
+        minimum=0,
+        maximum=_MANY,
     )
     weight_scope: str = _setting(
         "customer_merchant",
-        "PatId1: mean weight per customer and merchant, or per customer.",
+        "PatId1: weight of a customer",
+        _RULES,
+        "customer_merchant: its mean weight with that merchant. customer: the mean over its transaction types.",
         type="string",
         enum=["customer_merchant", "customer"],
     )
     child_min_transactions: int = _setting(
-        80, "PatId2: at least this many transactions of the customer with the merchant.", type="integer", minimum=1, maximum=_MANY
+        80,
+        "PatId2: the customer's transactions, at least",
+        _RULES,
+        "The customer has at least this many transactions with the merchant.",
+        type="integer",
+        minimum=1,
+        maximum=_MANY,
     )
     child_max_average: Decimal = _setting(
         # Of more digits the job's exact arithmetic has no room for (spark_jobs/detectors/child.py).
         Decimal(23),
-        "PatId2: their average amount is below this.",
+        "PatId2: their average amount, below",
+        _RULES,
+        "The average amount of these transactions is below this.",
         type="number",
         minimum=0,
         maximum=999_999_999,
     )
     dei_min_female: int = _setting(
-        100, "PatId3: the merchant has more female customers than this.", type="integer", minimum=0, maximum=_MANY
+        100,
+        "PatId3: female customers, more than",
+        _RULES,
+        "The merchant has more female customers than this, and fewer than male ones.",
+        type="integer",
+        minimum=0,
+        maximum=_MANY,
     )
-    detections_per_file: int = _setting(50, "Detections per file.", type="integer", minimum=1, maximum=1_000_000)
+    detections_per_file: int = _setting(
+        50, "Detections per file", NEW_FEED, "Rows of a full detection file.", type="integer", minimum=1, maximum=1_000_000
+    )
     linger_seconds: Decimal = _setting(
-        Decimal(60), "A rest is written once its oldest detection is older than this.", type="number", minimum=0, maximum=_DAY
+        Decimal(60),
+        "Longest wait of a detection",
+        NEW_FEED,
+        "Fewer than a full file are written once the oldest of them has waited this many seconds.",
+        type="number",
+        minimum=0,
+        maximum=_DAY,
     )
     max_reject_percent: Decimal = _setting(
         Decimal(1),
+        "Rejected rows of a chunk, at most percent",
+        _BAD_ROWS,
         "A batch fails when more than this percent of a chunk's rows are rejected.",
         type="number",
         minimum=0,

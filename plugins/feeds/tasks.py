@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from feeds.assets import CHUNKS, DETECTION_FILES, describe
 from feeds.errors import ChunkGapError, FeedSettingsError
 from feeds.ledger import open_ledger
 
@@ -29,9 +30,11 @@ def land_chunks(feed: str) -> dict[str, Any]:
     from feeds.landing import land
     from feeds.params import feed_request
 
-    request = feed_request(get_current_context(), feed)
+    context = get_current_context()
     with open_ledger() as ledger:
-        return land(ledger, DriveHook(), Blobs(), request)
+        landed = land(ledger, DriveHook(), Blobs(), feed_request(context, feed))
+    describe(context, CHUNKS, feed=feed, last_chunk=landed["landed"], new_chunks=landed["new_chunks"])
+    return landed
 
 
 def open_batch(feed: str) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def export_detections(feed: str) -> list[str]:
         batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
         if batch_id is not None and (changes := rebuild.report(ledger, batch_id)):
             log.info("%s", changes)
+    describe(context, DETECTION_FILES, feed=feed, new_files=len(written))
     return written
 
 

@@ -27,6 +27,9 @@ RECHECK_SECONDS = 600
 LOOK_SECONDS = 5
 """How often a waiting run asks the ledger, besides at the moment when it has said that something comes due."""
 
+DUE_AT = "due_at"
+"""XCom of a run that nobody triggered: the Unix time since which its feed's work has waited."""
+
 _MADE_WAY = "made way for a run that was triggered"
 
 AWAY_SECONDS = 5
@@ -61,8 +64,7 @@ class DueFeedSensor(BaseSensorOperator):
         """Return the feed's name, or wait for one; raises what :func:`feeds.params.request_from` raises."""
         import psycopg
 
-        if self.feed:
-            feed_request(context, self.feed)  # a run that contradicts itself ends here, before it touches anything
+        feed_request(context, self.feed)  # a run that contradicts itself ends here, before it touches anything or waits
         try:
             with open_ledger() as ledger:
                 ensure_schema(ledger)
@@ -76,7 +78,7 @@ class DueFeedSensor(BaseSensorOperator):
             self.log.warning("The ledger (connection %s) does not answer: %s; waiting for it", CONN_ID, error)
             due = None
         if due is not None and due["wait_seconds"] == 0:
-            return str(due["feed"])
+            return _take(context, str(due["feed"]), time.time() - due["late_seconds"])
         self.log.info("Nothing is due; waiting")
         self.defer(
             trigger=DueFeedTrigger(dag_id=self.dag_id, give_up_at=time.time() + self.idle_seconds),
@@ -88,7 +90,7 @@ class DueFeedSensor(BaseSensorOperator):
         """Return the feed that has come due."""
         if not isinstance(event, dict):  # `airflow dags test` has no triggerer in which the task could have ended
             raise AirflowSkipException("nothing was due")
-        return str(event["feed"])
+        return _take(context, str(event["feed"]), event.get("due_at", time.time()))  # a trigger of an older version has none
 
 
 class DueFeedTrigger(BaseTrigger):
@@ -123,9 +125,9 @@ class DueFeedTrigger(BaseTrigger):
                     look_at = 0.0
                     while (now := time.time()) < self.give_up_at:
                         if now >= look_at:
-                            feed, wait = await _next_feed(ledger)
+                            feed, wait, late = await _next_feed(ledger)
                             if feed and wait == 0:
-                                yield TriggerEvent({"feed": feed})
+                                yield TriggerEvent({"feed": feed, "due_at": time.time() - late})
                                 return
                             look_at = now + min(wait, LOOK_SECONDS)
                         if await self._run_is_queued():
@@ -152,11 +154,17 @@ class DueFeedTrigger(BaseTrigger):
         return count > 0
 
 
-async def _next_feed(ledger: Any) -> tuple[str | None, float]:
-    """Give the feed that is or comes due next, and in how many seconds."""
+def _take(context: Context, feed: str, due_at: float) -> str:
+    """Keep since when the feed's work has waited: what its freshness is measured from (:mod:`feeds.alerts`)."""
+    context["ti"].xcom_push(key=DUE_AT, value=due_at)
+    return feed
+
+
+async def _next_feed(ledger: Any) -> tuple[str | None, float, float]:
+    """Give the feed that is or comes due next, in how many seconds, and since how many it is due."""
     cursor = await ledger.execute(statement("select_due_feed"), {"recheck_seconds": RECHECK_SECONDS})
     row = await cursor.fetchone()
-    return (None, math.inf) if row is None else (str(row[0]), float(row[1]))
+    return (None, math.inf, 0) if row is None else (str(row[0]), float(row[1]), float(row[2]))
 
 
 def _conninfo(connection: Connection) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import ParamValidationError
 from airflow.providers.databricks.operators.databricks import DatabricksJobRunLink
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
 from feeds import detection, errors
@@ -46,6 +46,17 @@ def test_the_page_tells_an_operator_and_names_what_exists(audit: DAG) -> None:
     assert set(re.findall(r"`(\w+)`", page)) <= set(audit.task_ids)
     assert all(issubclass(getattr(errors, name), errors.FeedError) for name in re.findall(r"\*(\w+Error)\*", page))
     assert f"*{DatabricksJobRunLink.name}*" in page
+
+
+def test_the_asset_graph_shows_what_is_compared(audit: DAG) -> None:
+    assert {task.task_id: [asset.name for asset in task.inlets if isinstance(asset, Asset)] for task in audit.tasks} == {
+        "open_batch": [],
+        "check_source": ["Transactions on Drive", "Landed chunks"],
+        "check_blobs": ["Landed chunks", "Detection files"],
+        "detect_patterns": ["Landed chunks"],
+        "compare_state": ["Landed chunks", "State and detections"],
+    }
+    assert [asset.name for task in audit.tasks for asset in task.outlets] == ["Audited state"]
 
 
 @pytest.mark.parametrize("conf", [{}, {"feed": None}, {"feed": ""}, {"feed": "A b"}], ids=str)

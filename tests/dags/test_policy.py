@@ -6,16 +6,17 @@ import inspect
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.databricks.operators.databricks import DatabricksJobRunLink, DatabricksSubmitRunOperator
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from feeds import detection, errors, schema, tasks, work
+from feeds import alerts, assets, detection, errors, schema, tasks, work
 from feeds.ledger import SQL_FOLDER
 
 CHAIN = [
@@ -35,6 +36,20 @@ def test_a_dag_says_whose_it_is(each: DAG) -> None:
     assert {task.owner for task in each.tasks} == {"data-engineering"}
 
 
+def test_a_dag_and_its_tasks_have_names_for_people(each: DAG) -> None:
+    names = [each.dag_display_name, *(task.task_display_name for task in each.tasks)]
+    assert len(set(names)) == len(names)
+    assert not {name for name in names if not re.fullmatch(r"[A-Z][\w ]+", name) or "_" in name}
+
+
+def test_every_task_says_what_it_does(each: DAG) -> None:
+    for task in each.tasks:
+        text = task.doc_md or ""
+        assert re.match(r"[A-Z].{30,}", text), task.task_id
+        assert ":func:" not in text, "the docstring of the function behind it is for programmers"
+        assert set(re.findall(r"\*([a-z_]+)\*", text)) <= set(each.params), task.task_id
+
+
 def test_the_page_begins_with_its_title(dag: DAG, serialized: Any) -> None:
     assert dag.doc_md is not None
     assert dag.doc_md.lstrip().startswith("# Transaction patterns\n\n")
@@ -43,7 +58,7 @@ def test_the_page_begins_with_its_title(dag: DAG, serialized: Any) -> None:
 
 @pytest.mark.parametrize(
     "section",
-    ["**To start a feed**", "**To backfill**", "**What is normal.**", "**When a task fails**", "Worry when\n"],
+    ["**To watch**", "**To start a feed**", "**To backfill**", "**What is normal.**", "**When a task fails**", "Worry when\n"],
 )
 def test_the_page_tells_an_operator(dag: DAG, section: str) -> None:
     assert section in (dag.doc_md or "")
@@ -145,10 +160,53 @@ def test_commit_is_one_transaction(dag: DAG) -> None:
 
 def test_assets_are_published_by_what_makes_them(dag: DAG) -> None:
     assert {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks if task.outlets} == {
-        "land_chunks": ["transaction_patterns.chunks"],
-        "commit_batch": ["transaction_patterns.state"],
-        "export_detections": ["transaction_patterns.detection_files"],
+        "land_chunks": ["Landed chunks"],
+        "commit_batch": ["State and detections"],
+        "export_detections": ["Detection files"],
     }
+
+
+def test_the_asset_graph_leads_from_drive_to_the_detection_files(dag: DAG) -> None:
+    made_from = {
+        asset.name: {source.name for source in task.inlets if isinstance(source, Asset)}
+        for task in dag.tasks
+        for asset in task.outlets
+    }
+    assert made_from == {
+        "Landed chunks": {"Transactions on Drive", "CustomerImportance on Drive"},
+        "State and detections": {"Landed chunks"},
+        "Detection files": {"State and detections"},
+    }
+
+
+def test_an_asset_is_the_same_in_every_dag(dag: DAG, audit: DAG) -> None:
+    """Airflow refuses tasks over two assets of one name or one URI that differ; a URI says which connection leads there."""
+    used = {asset for each in (dag, audit) for task in each.tasks for asset in [*task.inlets, *task.outlets]}
+    declared = [value for value in vars(assets).values() if isinstance(value, Asset)]
+    assert {asset.name for asset in used} == {asset.name for asset in declared}
+    assert all(asset in declared for asset in used)
+    assert len({asset.uri for asset in declared}) == len(declared)
+    assert {asset.uri.partition("://")[0] for asset in declared} == {"x-drive", "x-blob", "x-ledger"}
+    assert {asset.group for asset in declared} == {assets.GROUP}
+
+
+def test_links_lead_to_the_page(dag: DAG, serialized: Any) -> None:
+    assert {task.task_id: list(task.extra_links) for task in serialized.tasks if task.extra_links} == {
+        "open_batch": ["Chunks of the feed"],
+        "detect_patterns": [DatabricksJobRunLink.name],
+        "export_detections": ["Detection files of the feed"],
+    }
+    operator = SimpleNamespace(op_args=("bank-2026",))
+    (link,) = _task(dag, "export_detections").operator_extra_links
+    assert link.get_link(operator, ti_key=None) == "transaction-patterns/files?feed=bank-2026"
+    for unknown in ((), ("{{ params.feed }}",), (dag.get_task("wait_for_work").output,)):
+        assert link.get_link(SimpleNamespace(op_args=unknown), ti_key=None) == ""
+
+
+def test_somebody_is_told_of_what_fails_and_what_is_late(each: DAG, dag: DAG) -> None:
+    for task_id in each.task_ids:
+        assert _as_list(_task(each, task_id).on_failure_callback)[-1] is alerts.alert_failure, "after all that must not wait"
+    assert _as_list(_task(dag, "export_detections").on_success_callback) == [alerts.alert_lateness]
 
 
 def test_templates_refer_to_what_exists(dag: DAG) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 from airflow.exceptions import ParamValidationError
 from airflow.sdk import DAG
 
-from feeds.settings import FeedSettings
+from feeds.settings import RULES, FeedSettings
 
 OWN = (
-    "feed", "folder_id", "transactions_file", "importance_file",
-    "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild",
+    "feed", "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild",
+    "folder_id", "transactions_file", "importance_file",
 )  # fmt: skip
 
 
@@ -21,15 +22,37 @@ def test_it_has_the_settings_under_their_names(dag: DAG) -> None:
     assert tuple(dag.params) == OWN + tuple(item.name for item in fields(FeedSettings))
 
 
-@pytest.mark.parametrize("name", [*OWN, *FeedSettings().as_json()])
-def test_every_field_explains_itself(dag: DAG, name: str) -> None:
-    """A field without a title shows its name, the same word as in files, ledger and job."""
-    param = dag.params.get_param(name)
-    assert param.description
-    assert param.description.endswith(".")
-    assert param.schema["type"]
-    assert param.schema["section"]
-    assert param.schema.get("title") in (None, "Feed", "Drive folder")
+def test_every_field_of_every_form_explains_itself(each: DAG) -> None:
+    """By a title; by its name in files, ledger and job, what it means, and an example or limits."""
+    titles = []
+    for name in each.params:
+        schema = each.params.get_param(name).schema
+        text = schema["description_md"]
+        assert text.startswith(f"**{name}**: ")
+        assert "`" not in text, "Airflow's form draws it over the line above"
+        assert text.endswith(".")
+        assert schema["type"]
+        titles.append(schema["title"])
+        if "maximum" in schema:
+            assert re.search(rf"\b{schema['minimum']}( to {schema['maximum']:,})?\.$", text)
+        elif "string" in schema["type"]:
+            assert schema.get("enum") or (schema["maxLength"] and re.search("Example|address", text))
+        # The form shows a plain description in the place of the other.
+        assert each.params.get_param(name).description is None
+    assert len(set(titles)) == len(titles)
+
+
+def test_what_most_runs_are_about_is_in_one_section(dag: DAG) -> None:
+    """Airflow shows one section at a time."""
+    section = {name: dag.params.get_param(name).schema["section"] for name in dag.params}
+    assert list(dict.fromkeys(section.values())) == [
+        "The feed, and what this run does",
+        "A new feed: its files and its pace",
+        "Rules of the patterns: of a new feed, or of a rebuild",
+        "Rejected rows",
+    ]
+    assert {section[name] for name in OWN[:6]} == {"The feed, and what this run does"}
+    assert {name for name in section if section[name].startswith("Rules")} == set(RULES)
 
 
 def test_the_defaults_are_those_of_a_new_feed(dag: DAG) -> None:
@@ -79,8 +102,12 @@ def test_it_refuses_a_feed_named(serialized: Any, name: Any) -> None:
         {"rebuild": "yes"},
         {"last_chunk": 1.5},
         {"last_chunk": "3"},
+        {"last_chunk": 2**31},
         {"flush": "yes"},
         {"folder_id": ""},
+        {"folder_id": "https://drive.google.com/drive/folders/1AbC"},
+        {"folder_id": "1AbC\n"},
+        {"transactions_file": "t" * 256},
         {"transactions_file": ""},
         {"importance_file": None},
         {"chunk_size": 0},

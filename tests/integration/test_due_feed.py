@@ -85,6 +85,17 @@ def test_when_the_next_chunk_comes_due_is_known_before(connection: Connection, l
     assert held[1] > 7_000
 
 
+def test_since_when_work_waits_is_known(connection: Connection, ledger: Ledger, paced: str) -> None:
+    connection.execute("update ledger.feed set started_at = now() - interval '1 hour' - interval '90 seconds'")
+    row = ledger.row("select_due_feed", recheck_seconds=600)
+    assert row is not None
+    assert 90 <= row["late_seconds"] < 150
+    connection.execute("update ledger.feed set started_at = now()")
+    row = ledger.row("select_due_feed", recheck_seconds=600)
+    assert row is not None
+    assert row["late_seconds"] == 0
+
+
 def test_of_many_feeds_at_their_end_one_is_looked_at_at_a_time(
     connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: Callable[..., FeedFiles]
 ) -> None:

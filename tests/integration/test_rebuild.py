@@ -21,6 +21,7 @@ from tests import reference
 from tests.conftest import RULES as SMALL_RULES
 from tests.conftest import FeedFiles, Found, expected
 from tests.integration.pipeline import Pipeline, commit
+from tests.integration.test_due_feed import due
 from tests.reference import Detection, Evidence
 
 MakeFeed = Callable[..., FeedFiles]
@@ -141,7 +142,7 @@ def test_an_interrupted_rebuild_leaves_the_old_state_and_is_carried_on(pipeline:
     assert pipeline.state("rebuilt") == state
     assert pipeline.detections("rebuilt") == detections
     assert open_rebuild(pipeline.ledger, "rebuilt", OTHER)["batch_id"] == batch["batch_id"]
-    assert pipeline.ledger.row("select_due_feed", recheck_seconds=600) == {"feed": "rebuilt", "wait_seconds": 0}
+    assert due(pipeline.ledger) == "rebuilt"
     found = open_batch(pipeline.ledger, "rebuilt", None, None)  # of a run that nobody triggered
     assert found is not None
     assert found["batch_id"] == batch["batch_id"]
@@ -160,8 +161,7 @@ def test_a_batch_that_is_open_is_given_up_and_applied_afterwards(pipeline: Pipel
     with pytest.raises(psycopg.errors.RaiseException, match="is not to be applied: it was given up"):
         commit(open_["batch_id"])
     pipeline.connection.execute("update ledger.feed set followed = false")
-    due = pipeline.ledger.row("select_due_feed", recheck_seconds=600)
-    assert due == {"feed": "rebuilt", "wait_seconds": 0}, "its chunks are applied afterwards"
+    assert due(pipeline.ledger) == "rebuilt", "its chunks are applied afterwards"
     pipeline.run(feed)
     assert in_order(pipeline.detections("rebuilt")) == expected(*small, RULES | OTHER)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from feeds.errors import FeedSettingsError
-from feeds.params import feed_request, request_from, trigger_params
+from feeds.forms import trigger_params
+from feeds.params import feed_request, request_from
 from feeds.request import FeedRequest
 from feeds.settings import FeedSettings
 
@@ -53,8 +54,8 @@ def test_the_form_sends_every_field_and_only_what_was_changed_counts() -> None:
 
 
 def test_settings_are_taken_as_validated() -> None:
-    params = _params({}) | {"chunk_size": 7}
-    assert request_from(params, {"chunk_size": 7.0}, "banksim").settings == {"chunk_size": 7}
+    params = _params({}) | {"feed": "banksim", "chunk_size": 7}
+    assert request_from(params, {"feed": "banksim", "chunk_size": 7.0}, "banksim").settings == {"chunk_size": 7}
 
 
 def test_all_that_is_not_a_setting_is_carried_over() -> None:
@@ -80,7 +81,6 @@ def test_a_rebuild_carries_the_rules_that_are_named() -> None:
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"rebuild": True}, "name the feed"),
         ({"feed": "banksim", "rebuild": True, "last_chunk": 3}, "all applied chunks of a feed"),
         ({"feed": "banksim", "batch_chunks": 3}, "batch_chunks divides a range"),
         ({"feed": "banksim", "last_chunk": 9, "batch_chunks": 3, "flush": True}, "flush later"),
@@ -89,6 +89,23 @@ def test_a_rebuild_carries_the_rules_that_are_named() -> None:
 def test_wishes_that_contradict_each_other_are_refused(conf: dict[str, Any], message: str) -> None:
     with pytest.raises(FeedSettingsError, match=message):
         _request(conf)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"first_chunk": 3}, {"batch_chunks": 2}, {"flush": True}, {"rebuild": True}, {"chunk_size": 500}, {"folder_id": "1AbC"}],
+    ids=str,
+)
+def test_a_wish_is_about_a_feed_that_is_named(wish: dict[str, Any]) -> None:
+    """Which feed a scheduled run would take is chance."""
+    (name,) = wish
+    for conf in (wish, _params({}) | wish):
+        with pytest.raises(FeedSettingsError, match=f"^{name}: this is about one feed, and the run names none in feed$"):
+            _request(conf)
+
+
+def test_the_form_may_be_sent_as_it_is() -> None:
+    assert _request(_params({})) == FeedRequest("carried-on", {}, scheduled=True)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +126,7 @@ def test_unknown_names_are_refused(conf: dict[str, Any], unknown: str) -> None:
     [(None, None, False), (1, None, True), (None, 1, True), (1, 1, True), (3, 4, True)],
 )
 def test_a_range_may_be_open(first: int | None, last: int | None, ranged: bool) -> None:
-    request = _request({"first_chunk": first, "last_chunk": last})
+    request = _request({"feed": "banksim", "first_chunk": first, "last_chunk": last})
     assert (request.first_chunk, request.last_chunk, request.ranged) == (first, last, ranged)
 
 
