@@ -29,6 +29,7 @@ from psycopg.types.json import Jsonb
 from feeds.blob_names import importance_prefix
 from feeds.blobs import storage_url
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
+from feeds.job_code import ENTRY, version_folder
 from feeds.ledger import Ledger, Row, open_ledger
 from feeds.settings import RULES
 
@@ -190,13 +191,22 @@ def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
 
 
 def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:
-    """Describe the run of ``detect_patterns`` as Databricks' Jobs API wants it.
+    """Give the run of ``detect_patterns`` for the batch that ``open_batch`` names.
 
     A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
     """
     batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
     with open_ledger() as ledger:
-        batch = select_batch(ledger, batch_id)
+        return run_of(select_batch(ledger, batch_id))
+
+
+def run_of(batch: Row) -> dict[str, Any]:
+    """Describe a batch's run as Databricks' Jobs API wants it.
+
+    What is the workspace's own comes from the extra of the connection: ``job_folder``, below which ``make deploy-job`` puts the
+    code; ``compute``, the part of the task that says what it runs on; ``environments``, which serverless compute needs beside
+    the task; ``ledger_connection``, where the job reaches the ledger by a connection of Unity Catalog.
+    """
     databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
     purpose = "" if batch["purpose"] == "apply" else f", {batch['purpose']}"
     return {
@@ -207,12 +217,13 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
                 "task_key": "detect_patterns",
                 "timeout_seconds": RUN_TIMEOUT_SECONDS,
                 "spark_python_task": {
-                    "python_file": databricks["python_file"],
-                    "parameters": job_arguments(batch, storage_url()),
+                    "python_file": f"{version_folder(databricks['job_folder'])}/{ENTRY}",
+                    "parameters": job_arguments(batch, storage_url(), databricks.get("ledger_connection")),
                 },
                 **databricks["compute"],
             }
         ],
+        **({"environments": databricks["environments"]} if "environments" in databricks else {}),
     }
 
 
@@ -223,7 +234,7 @@ def idempotency_token(batch: Row) -> str:
     return f"{batch['batch_id']}-{batch['generation']}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def job_arguments(batch: Row, storage: str) -> list[str]:
+def job_arguments(batch: Row, storage: str, ledger_connection: str | None = None) -> list[str]:
     """Arguments of ``spark_jobs/detect_patterns.py`` for a batch."""
     arguments = {
         "feed": batch["feed"],
@@ -236,6 +247,8 @@ def job_arguments(batch: Row, storage: str) -> list[str]:
         "still_holds": "yes" if batch["purpose"] == "audit" else "no",
         **{name: batch[name] for name in RULES},
     }
+    if ledger_connection:
+        arguments["ledger_connection"] = ledger_connection
     return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
 
 
