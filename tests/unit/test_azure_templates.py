@@ -73,7 +73,7 @@ def resource_id(resource: dict[str, Any]) -> str:
 
 
 def test_azure_knows_every_property_and_value(resources: list[dict[str, Any]]) -> None:
-    found = []
+    found: list[str] = []
     for resource in resources:
         if resource["type"] != ROLE:
             name, model = MODELS[resource["type"]]
