@@ -16,7 +16,7 @@ DRIVE_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 
 
 def connections(azure: Azure, *, job_folder: str, compute: str, given: Mapping[str, str]) -> dict[str, Connection]:
-    """Give the five connections by their ids.
+    """Give the connections by their ids.
 
     Parameters
     ----------
@@ -27,15 +27,20 @@ def connections(azure: Azure, *, job_folder: str, compute: str, given: Mapping[s
     compute
         What the job runs on: ``existing-cluster``, ``job-cluster`` or ``serverless``, a file in templates/databricks.
     given
-        What nothing can look up: ``AIRFLOW_CLIENT_SECRET``, ``LEDGER_OWNER_PASSWORD``, ``LEDGER_WRITER_PASSWORD``, ``DRIVE_KEY``
-        (path of the service account's key), and ``CLUSTER_ID`` for an existing cluster.
+        What nothing can look up: ``AIRFLOW_CLIENT_SECRET``, ``LEDGER_OWNER_PASSWORD``, ``LEDGER_WRITER_PASSWORD``,
+        ``LEDGER_READER_PASSWORD``, ``DRIVE_KEY`` (path of the service account's key), and ``CLUSTER_ID`` for an existing cluster.
 
     Raises
     ------
     ValueError
         Something is not given.
     """
-    needed = ("AIRFLOW_CLIENT_SECRET", "LEDGER_OWNER_PASSWORD", "LEDGER_WRITER_PASSWORD", "DRIVE_KEY")
+    roles = {
+        "ledger_owner": "LEDGER_OWNER_PASSWORD",
+        "ledger": "LEDGER_WRITER_PASSWORD",
+        "ledger_reader": "LEDGER_READER_PASSWORD",
+    }
+    needed = ("AIRFLOW_CLIENT_SECRET", "DRIVE_KEY", *roles.values())
     if missing := [name for name in needed if not given.get(name)]:
         raise ValueError(f"the environment lacks {', '.join(missing)}")
     principal = {"login": azure.airflowClientId, "password": given["AIRFLOW_CLIENT_SECRET"]}
@@ -57,8 +62,10 @@ def connections(azure: Azure, *, job_folder: str, compute: str, given: Mapping[s
             **principal,
             "extra": {"azure_tenant_id": azure.tenantId, "job_folder": job_folder, **fill(compute, values)},
         },
-        "ledger": _ledger(azure, "ledger_writer", given["LEDGER_WRITER_PASSWORD"]),
-        "ledger_owner": _ledger(azure, "ledger_owner", given["LEDGER_OWNER_PASSWORD"]),
+        **{
+            name: _ledger(azure, "ledger_writer" if name == "ledger" else name, given[password])
+            for name, password in roles.items()
+        },
     }
 
 

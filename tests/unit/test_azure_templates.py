@@ -37,7 +37,6 @@ MODELS = {
     "Microsoft.Storage/storageAccounts/managementPolicies": ("storage", "ManagementPolicy"),
     "Microsoft.DBforPostgreSQL/flexibleServers": ("postgresqlflexibleservers", "Server"),
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations": ("postgresqlflexibleservers", "Configuration"),
-    "Microsoft.DBforPostgreSQL/flexibleServers/databases": ("postgresqlflexibleservers", "Database"),
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": ("postgresqlflexibleservers", "FirewallRule"),
     "Microsoft.Network/networkSecurityGroups": ("network", "NetworkSecurityGroup"),
     "Microsoft.Network/publicIPAddresses": ("network", "PublicIPAddress"),
@@ -208,6 +207,7 @@ def test_roles_are_the_least_and_on_the_least(resources: list[dict[str, Any]]) -
         ("Databricks", "Storage Blob Data Reader", "transaction-patterns"),
         ("Databricks", "Storage Blob Delegator", ""),
         ("deployer", "Key Vault Secrets Officer", ""),
+        ("deployer", "Storage Blob Data Reader", "transaction-patterns"),
     ]
 
 
