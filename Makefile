@@ -60,6 +60,9 @@ lint: setup ## Check style (ruff) and types (mypy)
 security: setup ## Check for insecure code, licences that do not fit, and known vulnerabilities (where their registries can be asked)
 	@$(PYTHON) -m local.security
 
+docs: setup ## Write DAGS.md from the docstrings of the DAGs
+	@$(PYTHON) -m local.dags_page
+
 deploy-workspace: setup ## Set up a Databricks workspace: AZURE=out/azure.json (outputs of templates/azure); see docs/deploy-azure.md
 	@$(PYTHON) -m deployment workspace --azure "$${AZURE:?}"
 

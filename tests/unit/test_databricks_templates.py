@@ -11,9 +11,9 @@ from databricks.sdk.service import compute, jobs
 
 from deployment.azure import TEMPLATES, abfss, fill
 from deployment.secrets import KEYS, SCOPE, STORAGE_KEYS
-from feeds import detection
 from feeds.job_code import version_folder
 from feeds.settings import RULES
+from feeds.submission import run_of
 
 VALUES = {"AIRFLOW_CLIENT_ID": "11111111-aaaa", "CLUSTER_ID": "0101-1", "STORAGE_ACCOUNT": "tpstore", "TENANT_ID": "2222"}
 NAMES = sorted(path.stem for path in TEMPLATES.glob("*.json"))
@@ -91,7 +91,7 @@ def test_what_airflow_submits(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS", json.dumps({"conn_type": "databricks", "host": "h", "extra": extra}))
     blob = {"conn_type": "wasb", "extra": {"storage_url": abfss("chunks", "tpstore"), "container": "chunks"}}
     monkeypatch.setenv("AIRFLOW_CONN_BLOB", json.dumps(blob))
-    run = detection.run_of(BATCH)
+    run = run_of(BATCH)
     task = run["tasks"][0]
     known(jobs.SubmitTask, task)
     assert set(run) - {"environments"} == {"run_name", "idempotency_token", "tasks"}
