@@ -22,12 +22,8 @@ def render() -> str:
 
 def _section(source: str) -> str:
     module = ast.parse(source)
-    (dag_id,) = [
-        node.name
-        for node in module.body
-        if isinstance(node, ast.FunctionDef)
-        and any(ast.unparse(decorator).startswith("dag(") for decorator in node.decorator_list)
-    ]
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef)]
+    (dag_id,) = [node.name for node in functions if any(ast.unparse(by).startswith("dag(") for by in node.decorator_list)]
     docstring = (ast.get_docstring(module) or "").strip()
     text = re.sub(r"^#", "##", docstring, flags=re.MULTILINE)
     title, _, rest = text.partition("\n")
