@@ -1,8 +1,8 @@
 """A new version meets the ledger of the version before it, in the middle of a feed: what comes out is what undisturbed runs give.
 
 The feed gets half-way with the present code; then its ledger is made anew by the statements of the version before
-(tests/ledger_0_1), with the rows as that version would have written them: what it had no column for is gone. The first task of the
-next run meets it.
+(tests/ledger_0_1), with the rows as that version would have written them: what it had no column for is gone. The first task of
+the next run meets it.
 """
 
 from __future__ import annotations
