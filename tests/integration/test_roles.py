@@ -253,11 +253,11 @@ def test_an_administrator_need_not_be_a_superuser(config: StackConfig) -> None:
                 0,
                 ["CREATE DATABASE", "DO", "ALTER ROLE", "ALTER ROLE", "ALTER ROLE", ""],
             ), done.stderr
-            address = f"127.0.0.1:{config.ports['postgres']}/azure"
-            with psycopg.connect(f"postgresql://azure_owner:of-owner@{address}", autocommit=True) as owner:
+            where: dict[str, Any] = {"host": "127.0.0.1", "port": config.ports["postgres"], "dbname": "azure"}
+            with psycopg.connect(**where, user="azure_owner", password="of-owner", autocommit=True) as owner:
                 owner.execute("create schema ledger")
             with (
-                psycopg.connect(f"postgresql://azure_writer:of-writer@{address}") as writer,
+                psycopg.connect(**where, user="azure_writer", password="of-writer") as writer,
                 pytest.raises(InsufficientPrivilege),
             ):
                 writer.execute("create schema mine")
