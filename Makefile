@@ -10,10 +10,10 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench outputs pictures up down status test lint security lock system
+.PHONY: help setup demo run chaos bench outputs pictures up down status test lint security lock docs deploy-workspace deploy-cluster deploy-job connections system
 
 help: ## Show this help
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 setup: system $(STAMP_NODE) ## Install what is missing: .venv, node_modules, and with apt (as root) Java and the JDBC driver
 
@@ -62,6 +62,21 @@ lint: setup ## Check style (ruff) and types (mypy)
 
 security: setup ## Check for insecure code, licences that do not fit, and known vulnerabilities (where their registries can be asked)
 	@$(PYTHON) -m local.security
+
+docs: setup ## Write DAGS.md from the docstrings of the DAGs
+	@$(PYTHON) -m local.dags_page
+
+deploy-workspace: setup ## Set up a Databricks workspace: AZURE=out/azure.json (outputs of templates/azure); see docs/deploy-azure.md
+	@$(PYTHON) -m deployment workspace --azure "$${AZURE:?}"
+
+deploy-cluster: setup ## Make the cluster of templates/databricks/cluster.json, and print its id: AZURE=out/azure.json
+	@$(PYTHON) -m deployment cluster --azure "$${AZURE:?}"
+
+deploy-job: setup ## Deploy spark_jobs/ of this version to the workspace DATABRICKS_HOST: [FOLDER=/Workspace/...]
+	@$(PYTHON) -m deployment job $${FOLDER:+--folder "$$FOLDER"}
+
+connections: setup ## Write Airflow's connections: AZURE=out/azure.json COMPUTE=existing-cluster|job-cluster|serverless OUT=dir [FOLDER=/Workspace/...]
+	@$(PYTHON) -m deployment connections --azure "$${AZURE:?}" --compute "$${COMPUTE:?}" --out "$${OUT:?}" $${FOLDER:+--folder "$$FOLDER"}
 
 lock: $(STAMP_PYTHON) ## Compile the requirements again, for every supported Python; pins stay where they still fit
 	@$(LOCK) requirements.in --output-file requirements.txt >/dev/null

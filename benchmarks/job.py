@@ -80,7 +80,8 @@ def opened_batch(bench: Bench, feed: str, last: int | None = None) -> int:
 def run_job(bench: Bench, batch_id: int) -> JobRun:
     """Run the job for an open batch; it stages and commits nothing, so it can be run again."""
     from feeds.blobs import storage_url
-    from feeds.detection import job_arguments, select_batch
+    from feeds.detection import select_batch
+    from feeds.submission import job_arguments
 
     arguments = job_arguments(select_batch(bench.ledger, batch_id), storage_url())
     addresses = bench.addresses

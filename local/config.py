@@ -16,7 +16,7 @@ BLOB_ACCOUNT = "transactionpatterns"
 BLOB_CONTAINER = "transaction-patterns"
 LEDGER_ROLES = ("ledger_owner", "ledger_writer", "ledger_reader")
 JOB_FOLDER = "/Workspace/Shared/transaction-patterns"
-"""Where the files of ``spark_jobs/`` lie in the Databricks workspace."""
+"""Below which folder of the Databricks workspace the job is deployed, a folder for each version."""
 
 
 class StackError(RuntimeError):

@@ -52,12 +52,12 @@ def _blob(config: StackConfig) -> dict[str, Any]:
 
 def _databricks(config: StackConfig) -> dict[str, Any]:
     cluster = {
-        "spark_version": "18.0.x-scala2.13",
+        "spark_version": "18.x-scala2.13",
         "node_type_id": "Standard_D4ds_v5",
         "num_workers": 1,
         "spark_env_vars": _SECRETS,
     }
-    extra = {"python_file": f"{JOB_FOLDER}/detect_patterns.py", "compute": {"new_cluster": cluster}}
+    extra = {"job_folder": JOB_FOLDER, "compute": {"new_cluster": cluster}}
     return {
         "conn_type": "databricks",
         # Apart: the provider reads a URL in `host` as https.

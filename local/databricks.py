@@ -4,10 +4,10 @@
 
 - a bearer token is asked for, and refused as Databricks refuses it;
 - a GET with a JSON body is answered (the Databricks provider's deferrable mode polls like that; minilake reads the query only);
-- the blobs that a submitted job reads are mirrored first (``local.mirror``), and its files are those of the checkout;
+- the blobs that a submitted job reads are mirrored first (``local.mirror``), and the present version of the job is deployed;
 - the process of a run ends when the run is cancelled (``local.job_process``).
 
-minilake forgets secrets and files when it restarts, so they are put there whenever it starts.
+minilake forgets secrets when it restarts, so they are put there whenever it starts: by ``deployment``, as in a real workspace.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -22,21 +23,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 import uvicorn
 from azure.core.exceptions import AzureError
 from minilake.app import create_app
 
+from feeds.job_code import job_version
 from local import job_process
 from local.azurite import blob_service
-from local.config import BLOB_CONTAINER, CHECKOUT, JOB_FOLDER, StackConfig, load_config
+from local.config import BLOB_CONTAINER, JOB_FOLDER, StackConfig, load_config
 from local.mirror import mirror_blobs, wanted_blobs
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-SECRET_SCOPE = "transaction-patterns"  # noqa: S105 -- the name of a scope
+log = logging.getLogger(__name__)
+
 _SUBMIT = "/api/2.2/jobs/runs/submit"
 _OPEN = ("/_minilake/health", "/_minilake/ready")
 
@@ -53,7 +55,8 @@ class Workspace:
     def __init__(self, config: StackConfig) -> None:
         self._config = config
         self._minilake = create_app()
-        self._deployed: dict[Path, bytes] = {}
+        self._deployed: str | None = None
+        self._deploying = asyncio.Lock()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -76,33 +79,25 @@ class Workspace:
         await self._minilake(scope, _replay(body, receive), send)
 
     async def deploy(self) -> None:
-        """Put the secrets and the job's files into the workspace, through its REST API."""
-        addresses = self._config.addresses
-        values = {
-            "ledger-jdbc-url": addresses.ledger_jdbc_url,
-            "ledger-user": addresses.ledger_user,
-            "ledger-password": addresses.ledger_password,
-        }
-        async with self._client() as client:
-            await _post(client, "/api/2.0/secrets/scopes/create", json={"scope": SECRET_SCOPE})
-            for key, value in values.items():
-                secret = {"scope": SECRET_SCOPE, "key": key, "string_value": value}
-                await _post(client, "/api/2.0/secrets/put", json=secret)
-        await self._deploy_job()
+        """Put the secrets into the workspace, and the job whenever its files have changed.
 
-    async def _deploy_job(self) -> None:
-        """Import the files of ``spark_jobs/`` that have changed, so that a stack that stays up runs the present job."""
-        root = CHECKOUT / "spark_jobs"
-        async with self._client() as client:
-            for path in sorted(root.rglob("*.py")):
-                content = path.read_bytes()
-                if self._deployed.get(path) != content:
-                    url = f"/api/2.0/workspace-files/import-file{JOB_FOLDER}/{path.relative_to(root).as_posix()}"
-                    await _post(client, url, content=content)
-                    self._deployed[path] = content
+        Through the API of this service, which therefore must have begun to take requests.
+        """
+        async with self._deploying:
+            version = job_version()
+            if self._deployed != version:
+                await asyncio.to_thread(_deploy, self._config, secrets=self._deployed is None)
+                self._deployed = version
+
+    async def deploy_soon(self) -> None:
+        """Deploy as soon as requests are taken. What fails now is tried again, and told, when a job is submitted."""
+        try:
+            await self.deploy()
+        except OSError as error:
+            log.warning("Not deployed yet: %s", error)
 
     async def _before_submit(self, body: bytes) -> None:
-        await self._deploy_job()
+        await self.deploy()
         names = [name for parameters in _job_parameters(body) for name in wanted_blobs(parameters)]
         if names:
             await asyncio.to_thread(self._mirror, names)
@@ -121,13 +116,23 @@ class Workspace:
             return 403, "403", "Invalid access token."
         return None
 
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self._minilake), base_url="http://workspace")
 
+def _deploy(config: StackConfig, *, secrets: bool) -> None:
+    from databricks.sdk import WorkspaceClient  # takes seconds to import
 
-async def _post(client: httpx.AsyncClient, url: str, **content: Any) -> None:
-    answer = await client.post(url, **content)
-    answer.raise_for_status()
+    from deployment.job import deploy_job
+    from deployment.secrets import put_secrets
+
+    addresses = config.addresses
+    client = WorkspaceClient(host=addresses.databricks_url, token=addresses.databricks_token, auth_type="pat")
+    if secrets:
+        ledger = {
+            "LEDGER_JDBC_URL": addresses.ledger_jdbc_url,
+            "LEDGER_USER": addresses.ledger_user,
+            "LEDGER_PASSWORD": addresses.ledger_password,
+        }
+        put_secrets(client, ledger)
+    deploy_job(client, JOB_FOLDER)
 
 
 def _job_parameters(body: bytes) -> list[list[str]]:
@@ -178,7 +183,7 @@ async def _answer(send: Send, status: int, error_code: str, message: str) -> Non
 
 
 def create_workspace(config: StackConfig) -> Workspace:
-    """Build the application; its secrets and files are there before it takes the first request."""
+    """Build the application; its secrets and the job are there before a job runs."""
     job_process.install()
     workspace = Workspace(config)
     router = workspace._minilake.router
@@ -187,8 +192,9 @@ def create_workspace(config: StackConfig) -> Workspace:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[Any]:
         async with minilake_lifespan(app) as state:
-            await workspace.deploy()
+            deploying = asyncio.create_task(workspace.deploy_soon())
             yield state
+            deploying.cancel()
 
     router.lifespan_context = lifespan
     return workspace

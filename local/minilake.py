@@ -15,7 +15,7 @@ from local.supervision import Program
 
 def _prepare(config: StackConfig) -> None:
     data = config.directory / "minilake"
-    shutil.rmtree(data / "workspace", ignore_errors=True)  # it imports the checkout's files when it starts
+    shutil.rmtree(data / "workspace", ignore_errors=True)  # the job is deployed when it starts
     (data / "extensions").mkdir(parents=True, exist_ok=True)
     config.addresses.mirror_dir.mkdir(exist_ok=True)
 

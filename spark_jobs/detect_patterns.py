@@ -4,7 +4,8 @@ A pure function of ledger position, chunk range and rules: it reads chunks, impo
 and writes staging rows in the ledger. It changes no state; committing the batch does. Killed at any moment, it leaves at
 most staging rows that nobody reads (``detectors.staging``); started again, it stages the same under another id.
 
-The ledger's address and credentials come from ``LEDGER_JDBC_URL``, ``LEDGER_USER`` and ``LEDGER_PASSWORD``.
+The ledger's address and credentials come from ``LEDGER_JDBC_URL``, ``LEDGER_USER`` and ``LEDGER_PASSWORD``, or from the
+connection of Unity Catalog that ``--ledger_connection`` names: serverless compute takes no secrets as environment variables.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--importance", required=True, help="what its blobs' names begin with; empty when the ledger has the weights"
     )
     parser.add_argument("--still_holds", default="no", choices=["yes", "no"], help="stage also what holds at the last chunk")
+    parser.add_argument("--ledger_connection", default="", help="connection of Unity Catalog; empty: the environment says how")
     parser.add_argument("--weight_scope", required=True, choices=["customer_merchant", "customer"])
     for detector in DETECTORS:
         for name, kind in detector.ARGUMENTS.items():
@@ -104,7 +106,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job for the given arguments, those of the command line by default."""
     args = arguments(argv)
-    options = jdbc_options()
+    options = jdbc_options(args.ledger_connection)
     staging_id = uuid.uuid4().hex
     chunks = f"chunks {args.first_chunk} to {args.last_chunk}"
     print(f"feed {args.feed}, batch {args.batch_id}, {chunks}, staging {staging_id}", flush=True)

@@ -15,31 +15,23 @@ its own and the commit takes one of them, so nothing is counted twice; what a ru
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
-from airflow.sdk import BaseHook
 from psycopg.types.json import Jsonb
 
-from feeds.blob_names import importance_prefix
-from feeds.blobs import storage_url
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
-from feeds.settings import RULES
+from feeds.submission import DATABRICKS_CONN_ID, run_of
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-
-DATABRICKS_CONN_ID = "databricks"
-RUN_TIMEOUT_SECONDS = 3600
 
 
 def open_batch(
@@ -190,53 +182,13 @@ def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
 
 
 def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:
-    """Describe the run of ``detect_patterns`` as Databricks' Jobs API wants it.
+    """Give the run of ``detect_patterns`` for the batch that ``open_batch`` names.
 
     A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
     """
     batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
     with open_ledger() as ledger:
-        batch = select_batch(ledger, batch_id)
-    databricks = BaseHook.get_connection(DATABRICKS_CONN_ID).extra_dejson
-    purpose = "" if batch["purpose"] == "apply" else f", {batch['purpose']}"
-    return {
-        "run_name": f"detect_patterns {batch['feed']} chunks {batch['first_chunk']}-{batch['last_chunk']}{purpose}",
-        "idempotency_token": idempotency_token(batch),
-        "tasks": [
-            {
-                "task_key": "detect_patterns",
-                "timeout_seconds": RUN_TIMEOUT_SECONDS,
-                "spark_python_task": {
-                    "python_file": databricks["python_file"],
-                    "parameters": job_arguments(batch, storage_url()),
-                },
-                **databricks["compute"],
-            }
-        ],
-    }
-
-
-def idempotency_token(batch: Row) -> str:
-    """Token of a batch's submission: the same until a failure of its run is recorded. At most 64 characters (Jobs API)."""
-    # The opening time tells batches of equal number apart that two databases on one workspace have opened.
-    text = f"{batch['feed']} {batch['batch_id']} {batch['opened_at'].isoformat()}"
-    return f"{batch['batch_id']}-{batch['generation']}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-
-
-def job_arguments(batch: Row, storage: str) -> list[str]:
-    """Arguments of ``spark_jobs/detect_patterns.py`` for a batch."""
-    arguments = {
-        "feed": batch["feed"],
-        "batch_id": batch["batch_id"],
-        "first_chunk": batch["first_chunk"],
-        "last_chunk": batch["last_chunk"],
-        "storage_url": storage,
-        "columns": json.dumps(batch["columns"]),
-        "importance": "" if batch["weights_ready"] else importance_prefix(batch["feed"]),
-        "still_holds": "yes" if batch["purpose"] == "audit" else "no",
-        **{name: batch[name] for name in RULES},
-    }
-    return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+        return run_of(select_batch(ledger, batch_id))
 
 
 def record_failed_run(context: Context) -> None:

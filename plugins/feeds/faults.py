@@ -177,7 +177,10 @@ def _databricks(error: BaseException) -> Fault | None:
             text = f"Databricks refuses the login ({status}): correct the token, or what its owner may do. It said: {line}"
             return Fault("databricks", text, passes=False)
         if status in (400, 404):
-            text = f"Databricks cannot start the job: correct `python_file` or `compute` in the extra. It said: {line}"
+            text = (
+                "Databricks cannot start the job: run `make deploy-job` for this version, or correct `job_folder` or `compute` "
+                f"in the extra. It said: {line}"
+            )
             return Fault("databricks", text, passes=False)
         return Fault("databricks", f"Databricks does not answer as it should ({line})", passes=True)
     if isinstance(error, AirflowException) and str(error).startswith("API requests to Databricks failed"):

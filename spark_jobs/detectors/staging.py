@@ -22,14 +22,23 @@ _PARTITIONS = 4  # connections to PostgreSQL at the same time, at most
 _ENVIRONMENT = {"url": "LEDGER_JDBC_URL", "user": "LEDGER_USER", "password": "LEDGER_PASSWORD"}
 
 
-def jdbc_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Take Spark's JDBC options for the ledger from environment variables.
+def jdbc_options(connection: str = "", environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give Spark's JDBC options for the ledger.
+
+    Parameters
+    ----------
+    connection
+        Name of a connection of Unity Catalog, which knows address, login and driver; empty: the environment has them.
+    environment
+        Environment variables.
 
     Raises
     ------
     InputError
         A variable is not set.
     """
+    if connection:
+        return {"databricks.connection": connection}
     if missing := [name for name in _ENVIRONMENT.values() if not environment.get(name)]:
         raise InputError(f"the environment lacks {', '.join(missing)}: the job reaches the ledger with them")
     options = {option: environment[name] for option, name in _ENVIRONMENT.items()}

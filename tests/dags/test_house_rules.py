@@ -8,7 +8,7 @@ import pytest
 
 from tests.dags.conftest import CHECKOUT
 
-OWN = ("plugins", "dags", "spark_jobs", "local", "tests", "include")
+OWN = ("plugins", "dags", "spark_jobs", "deployment", "local", "tests", "include")
 FILES = sorted(path for folder in OWN for pattern in ("*.py", "*.sql") for path in (CHECKOUT / folder).rglob(pattern))
 MOST_LINES = 300
 

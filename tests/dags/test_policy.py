@@ -16,7 +16,7 @@ from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.xcom_arg import XComArg
 
-from feeds import alerts, assets, detection, errors, schema, tasks, work
+from feeds import alerts, assets, detection, errors, schema, submission, tasks, work
 from feeds.ledger import SQL_FOLDER
 
 CHAIN = [
@@ -141,7 +141,7 @@ def test_detection_waits_in_place_and_its_run_is_described_at_every_try(each: DA
     assert task.polling_period_seconds == 0.25
     assert task.json is detection.detection_run
     assert "json" in task.template_fields
-    assert task.execution_timeout == timedelta(seconds=detection.RUN_TIMEOUT_SECONDS)
+    assert task.execution_timeout == timedelta(seconds=submission.RUN_TIMEOUT_SECONDS)
     assert detection.record_failed_run in _as_list(task.on_retry_callback)
     assert _as_list(task.on_failure_callback)[0] is detection.record_failed_run
 

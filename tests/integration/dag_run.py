@@ -13,12 +13,13 @@ import psycopg
 from azure.storage.blob import ContainerClient
 
 from feeds.blobs import Blobs
-from feeds.detection import idempotency_token, open_batch, record_lost_staging
+from feeds.detection import open_batch, record_lost_staging
 from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger, Row
 from feeds.request import FeedRequest
+from feeds.submission import idempotency_token
 from local.config import Addresses
 from local.postgres import apply_ledger_schema
 from tests.conftest import drop_ledger

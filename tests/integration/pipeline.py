@@ -14,12 +14,13 @@ from azure.storage.blob import ContainerClient
 
 import detect_patterns
 from feeds.blobs import Blobs, storage_url
-from feeds.detection import job_arguments, open_batch
+from feeds.detection import open_batch
 from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger, statement
 from feeds.rebuild import open_rebuild, report
+from feeds.submission import job_arguments
 from local.config import Addresses
 from local.mirror import mirror_blobs, wanted_blobs
 from tests.conftest import FeedFiles, Found

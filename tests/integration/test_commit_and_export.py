@@ -11,13 +11,14 @@ import psycopg
 import pytest
 
 from feeds.blobs import Blobs
-from feeds.detection import idempotency_token, open_batch
+from feeds.detection import open_batch
 from feeds.drive import DriveHook
 from feeds.errors import RejectLimitError
 from feeds.export import HEADER as FILE_HEADER
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger
+from feeds.submission import idempotency_token
 from local.config import Addresses
 from tests.conftest import FeedFiles, apply_again
 from tests.integration.pipeline import commit

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,8 +16,8 @@ from psycopg.errors import InsufficientPrivilege
 
 from feeds.ledger import SQL_FOLDER, Ledger
 from feeds.schema import SchemaError, apply_schema, ensure_schema
-from local.config import LEDGER_ROLES, Addresses, StackConfig, load_config
-from local.postgres import connect, provision_roles
+from local.config import CHECKOUT, LEDGER_ROLES, Addresses, StackConfig, load_config
+from local.postgres import _bin, connect, provision_roles
 from local.stack import Stack
 from tests.conftest import apply_again, drop_ledger
 
@@ -221,3 +224,44 @@ def test_a_ledger_that_is_older_than_the_roles_is_carried_over(config: StackConf
         finally:
             server.execute("drop database older with (force)")
             server.execute("drop role ledger")
+
+
+def test_an_administrator_need_not_be_a_superuser(config: StackConfig) -> None:
+    """As on Azure, by the commands of docs/deploy-azure.md; with roles of other names, since those of the stack are there."""
+    page = (CHECKOUT / "docs" / "deploy-azure.md").read_text()
+    section = page.partition("## 4. The ledger")[2].partition("## 5.")[0]
+    commands = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
+    setting, psql = commands.partition("\nexport PGHOST=")[0], commands.partition("PGSSLMODE=require\n")[2]
+    assert setting.startswith("export LEDGER_HOST=$(az deployment group show ")
+    names = {"ledger_owner": "azure_owner", "ledger_writer": "azure_writer", "ledger_reader": "azure_reader"}
+    roles = (SQL_FOLDER / "roles.sql").read_text()
+    for name, other in names.items():
+        roles, psql = roles.replace(name, other), psql.replace(name, other)
+    psql = psql.replace("database ledger", "database azure").replace("--dbname ledger", "--dbname azure")
+    psql = psql.replace("--file include/sql/roles.sql", "--file azure-roles.sql")
+    environment = {
+        "PATH": f"{_bin()}:/usr/bin:/bin",
+        "PGHOST": "127.0.0.1", "PGPORT": str(config.ports["postgres"]), "PGUSER": "azure_administrator", "PGPASSWORD": "secret",
+        "LEDGER_OWNER_PASSWORD": "of-owner", "LEDGER_WRITER_PASSWORD": "of-writer", "LEDGER_READER_PASSWORD": "of-reader",
+    }  # fmt: skip
+    with closing(connect(config)) as server, tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "azure-roles.sql").write_text(roles)
+        server.execute("create role azure_administrator login createdb createrole password 'secret'")
+        try:
+            done = subprocess.run(["bash", "-ec", psql], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout.split("\n")) == (
+                0,
+                ["CREATE DATABASE", "DO", "ALTER ROLE", "ALTER ROLE", "ALTER ROLE", ""],
+            ), done.stderr
+            where: dict[str, Any] = {"host": "127.0.0.1", "port": config.ports["postgres"], "dbname": "azure"}
+            with psycopg.connect(**where, user="azure_owner", password="of-owner", autocommit=True) as owner:
+                owner.execute("create schema ledger")
+            with (
+                psycopg.connect(**where, user="azure_writer", password="of-writer") as writer,
+                pytest.raises(InsufficientPrivilege),
+            ):
+                writer.execute("create schema mine")
+        finally:
+            server.execute("drop database if exists azure with (force)")
+            for role in (*names.values(), "azure_administrator"):
+                server.execute(f"drop role if exists {role}")

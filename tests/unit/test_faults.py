@@ -54,7 +54,7 @@ STAYS: dict[str, tuple[BaseException, str]] = {
     "ledger database": (psycopg.OperationalError('FATAL:  database "x" does not exist'), "has no such database"),
     "ledger rights": (psycopg.errors.InsufficientPrivilege("permission denied for schema ledger"), "lacks a right"),
     "databricks token": (DatabricksApiError("Response: no", http_status_code=403), "correct the token"),
-    "databricks job": (DatabricksApiError("Response: no such file", http_status_code=400), "correct `python_file`"),
+    "databricks job": (DatabricksApiError("Response: no such file", http_status_code=400), "run `make deploy-job`"),
 }
 UNKNOWN = [
     ValueError("x"),

@@ -14,7 +14,7 @@ from local import security
 from local.config import CHECKOUT
 from local.security import Finding
 
-CODE = ("plugins", "dags", "spark_jobs", "local", "benchmarks")
+CODE = ("plugins", "dags", "spark_jobs", "deployment", "local", "benchmarks")
 
 
 @pytest.mark.parametrize("check", [security.insecure_code, security.python_licences, security.node_licences])

@@ -1,0 +1,278 @@
+-- Views of the ledger; applied after schema.sql, and like it idempotent.
+
+-- The rules of a batch: its feed's, unless a rebuild changes them. state_feed_id is the feed whose state is the one before the batch:
+-- none for a rebuild or an audit, which start from nothing.
+create or replace view ledger.batch_rules as
+select b.batch_id, b.feed_id, b.purpose,
+       case when b.purpose = 'apply' then b.feed_id end as state_feed_id,
+       coalesce((b.rules ->> 'upgrade_percent')::integer, f.upgrade_percent) as upgrade_percent,
+       coalesce((b.rules ->> 'upgrade_min_transactions')::bigint, f.upgrade_min_transactions) as upgrade_min_transactions,
+       coalesce(b.rules ->> 'weight_scope', f.weight_scope) as weight_scope,
+       coalesce((b.rules ->> 'child_min_transactions')::bigint, f.child_min_transactions) as child_min_transactions,
+       coalesce((b.rules ->> 'child_max_average')::numeric, f.child_max_average) as child_max_average,
+       coalesce((b.rules ->> 'dei_min_female')::bigint, f.dei_min_female) as dei_min_female
+from ledger.batch b
+join ledger.feed f using (feed_id);
+
+-- What a job reads of the state: only what it has staged, and of that only what may still be detected. Spark pushes the filter on
+-- batch_id and staging_id down. Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare
+-- every key with every other. `lateral ... limit 1` and `offset 0` make each of these a look-up in an index, whatever it thinks of the
+-- sizes; `not materialized` lets the filter through.
+
+-- Every merchant of the batch with its totals before it (zeros for one not seen before), and whether PatId1 must rank its customers.
+drop view if exists ledger.upgrade_pair;
+drop view if exists ledger.upgrade_idle;
+drop view if exists ledger.upgrade_weight;
+drop view if exists ledger.upgrade_total;
+drop view if exists ledger.touched_pair;
+drop view if exists ledger.upgrade_merchant;
+drop view if exists ledger.touched_merchant;
+create view ledger.touched_merchant as
+select s.batch_id, s.staging_id, s.merchant,
+       coalesce(m.transactions, 0) as transactions, coalesce(m.female, 0) as female, coalesce(m.male, 0) as male,
+       coalesce(m.transactions, 0) + s.batch_transactions > b.upgrade_min_transactions as ranked,
+       coalesce(m.transactions, 0) > b.upgrade_min_transactions as ranked_before
+from (
+    select batch_id, staging_id, merchant, sum(transactions)::bigint as batch_transactions
+    from ledger.staged_pair
+    group by batch_id, staging_id, merchant
+) s
+join ledger.batch_rules b on b.batch_id = s.batch_id
+left join lateral (
+    select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
+) m on true;
+
+-- The merchants whose customers PatId1 ranks, with how many of them have a weight: before the batch, and new in it. At every boundary
+-- of the batch the last place that qualifies is between first_place and last_place, and no customer with fewer than `least`
+-- transactions does: as many as last_place had those before the batch, and nobody's become fewer.
+create view ledger.upgrade_merchant as
+with merchant as not materialized (
+    select t.batch_id, t.staging_id, t.merchant, t.ranked, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
+           (select coalesce(sum(customers), 0)::bigint from ledger.ranked_total
+            where feed_id = b.state_feed_id and merchant = t.merchant) as customers
+    from ledger.touched_merchant t
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    where t.ranked
+)
+select m.batch_id, m.staging_id, m.merchant, m.ranked_before, m.state_feed_id, m.weight_merchant, m.customers,
+       n.customers as new_customers,
+       case when m.customers > 0 then m.percent * (m.customers - 1) / 100 + 1 else 0 end as first_place,
+       p.last_place, t.least
+from merchant m
+cross join lateral (
+    select count(*) as customers
+    from (select customer from ledger.staged_pair
+          where m.ranked and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
+    left join lateral (
+        select true as known from ledger.pair_total
+        where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
+        limit 1
+    ) k on true
+    cross join lateral (
+        select from ledger.weight
+        where k.known is null and feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
+        union all
+        select from ledger.staged_weight
+        where k.known is null and batch_id = m.batch_id and staging_id = m.staging_id
+          and merchant = m.weight_merchant and customer = s.customer
+        limit 1
+    ) w
+) n
+cross join lateral (select m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place) p
+cross join lateral (
+    select coalesce(max(transactions), 0) as least from (
+        select transactions, sum(customers) over (order by transactions desc) as place
+        from ledger.ranked_total where feed_id = m.state_feed_id and merchant = m.merchant
+    ) t where place >= p.last_place
+) t
+where m.customers + n.customers > 0;
+
+-- The pairs of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
+-- customers for PatId1 that come to enough transactions, those with enough of them for PatId2 whose average may come to be low enough,
+-- and for PatId3 those that change the numbers of a merchant that may become one. Bounds of PatId2: all of the batch's transactions, and nothing paid for them;
+-- of PatId3: every new woman and no new man, and the reverse: one more seen as a man changes the difference by one.
+create view ledger.touched_pair as
+with pair as not materialized (
+    select t.batch_id, t.staging_id, t.merchant, p.customer, b.state_feed_id,
+           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
+           p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
+           p.transactions + p.batch_transactions >= b.child_min_transactions
+               and p.amount < b.child_max_average * (p.transactions + p.batch_transactions) as is_child,
+           p.is_active,
+           p.shows_gender and t.female + p.new_female > b.dei_min_female and t.male + p.new_male > t.female as is_counted
+    from ledger.touched_merchant t
+    join ledger.batch_rules b on b.batch_id = t.batch_id
+    left join lateral (
+        select least from ledger.upgrade_merchant
+        where t.ranked and batch_id = t.batch_id and staging_id = t.staging_id and merchant = t.merchant
+        limit 1
+    ) u on true
+    cross join lateral (
+        select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
+               coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
+               -- In here, so that it is worked out for the merchant before its pairs, not for each of them.
+               coalesce(k.transactions, 0) + s.transactions >= u.least as is_active,
+               coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
+               s.seen_female and k.seen_female is not true or s.seen_male and k.seen_male is not true as shows_gender,
+               count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,
+               count(*) filter (where s.seen_male and k.seen_male is not true) over () as new_male
+        from ledger.staged_pair s
+        left join lateral (
+            select * from ledger.pair_total
+            where feed_id = b.state_feed_id and merchant = t.merchant and customer = s.customer
+            limit 1
+        ) k on true
+        where s.batch_id = t.batch_id and s.staging_id = t.staging_id and s.merchant = t.merchant
+    ) p
+)
+select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
+       case when p.is_active then coalesce(p.weight, w.weight) end as weight
+from pair p
+left join lateral (
+    select weight from ledger.weight
+    where p.is_active and p.is_new and feed_id = p.state_feed_id and merchant = p.weight_merchant and customer = p.customer
+    union all
+    select weight from ledger.staged_weight
+    where p.is_active and p.is_new and batch_id = p.batch_id and staging_id = p.staging_id
+      and merchant = p.weight_merchant and customer = p.customer
+    limit 1
+) w on true
+where p.is_active and coalesce(p.weight, w.weight) is not null
+   or p.is_child and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = p.merchant and d.customer = p.customer
+         and d.withdrawn_by is null
+   )
+   or p.is_counted and not exists (
+       select from ledger.detection d
+       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = p.merchant and d.customer = ''
+         and d.withdrawn_by is null
+   );
+
+-- The weights among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those that
+-- new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
+create view ledger.upgrade_weight as
+select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, 0 as chunk, p.weight,
+       greatest(1, u.first_place - u.new_customers) - 1 + row_number() over (
+           partition by u.batch_id, u.staging_id, u.merchant order by p.weight
+       ) as place
+from ledger.upgrade_merchant u
+cross join lateral (
+    select weight from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
+    order by weight
+    offset greatest(1, u.first_place - u.new_customers) - 1
+    limit u.last_place - greatest(1, u.first_place - u.new_customers) + 1
+) p
+union all
+select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, s.first_chunk, w.weight, null
+from ledger.upgrade_merchant u
+cross join lateral (
+    select customer, first_chunk from ledger.staged_pair
+    where u.new_customers > 0 and batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.merchant
+    offset 0
+) s
+left join lateral (
+    select true as known from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and customer = s.customer
+    limit 1
+) p on true
+cross join lateral (
+    select weight from ledger.weight
+    where feed_id = u.state_feed_id and merchant = u.weight_merchant and customer = s.customer
+    union all
+    select weight from ledger.staged_weight
+    where batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.weight_merchant and customer = s.customer
+    limit 1
+) w
+where p.known is null;
+
+-- How many of those merchants' customers have how many transactions before the batch, of those that count.
+create view ledger.upgrade_total as
+select u.batch_id, u.staging_id, u.merchant, r.transactions, r.customers
+from ledger.upgrade_merchant u
+join ledger.ranked_total r on r.feed_id = u.state_feed_id and r.merchant = u.merchant and r.transactions >= u.least;
+
+-- The customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come, the places
+-- that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit by weight goes beyond that of last_place before
+-- the batch.
+create view ledger.upgrade_idle as
+select u.batch_id, u.staging_id, u.merchant, p.customer, p.transactions, p.weight
+from ledger.upgrade_merchant u
+left join lateral (
+    select weight as most from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
+    order by weight offset u.last_place - 1 limit 1
+) w on true
+cross join lateral (
+    select customer, transactions, weight from ledger.pair_total
+    where feed_id = u.state_feed_id and merchant = u.merchant
+      and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= u.least
+    offset 0
+) p
+where (u.new_customers > 0 or not u.ranked_before) and not exists (
+    select from ledger.staged_pair s
+    where s.batch_id = u.batch_id and s.staging_id = u.staging_id and s.merchant = u.merchant and s.customer = p.customer
+) and not exists (
+    select from ledger.detection d
+    where d.feed_id = u.state_feed_id and d.pattern_id = 'PatId1' and d.merchant = u.merchant and d.customer = p.customer
+      and d.withdrawn_by is null
+);
+
+-- The open batches whose job has finished, each with the one staging to take: the first complete one.
+create or replace view ledger.staged as
+select distinct on (b.batch_id) b.batch_id, b.feed_id, b.purpose, b.first_chunk, b.last_chunk, s.staging_id
+from ledger.batch b
+join ledger.staged_batch s on s.batch_id = b.batch_id
+where b.applied_at is null and b.closed_at is null
+order by b.batch_id, s.staged_at, s.staging_id;
+
+-- Those that can be committed now.
+drop view if exists ledger.committable;
+create view ledger.committable as
+select batch_id, feed_id, purpose, first_chunk, last_chunk, staging_id from ledger.staged where purpose <> 'audit';
+
+-- The ended batches of which rows are in staging: a second execution of a job that Databricks had forgotten, or a closed audit.
+-- Jumps from one batch to the next in the primary keys: an open audit of a big feed has millions of rows that stay.
+create or replace view ledger.stale_staging as
+with recursive
+    b(id) as (select min(batch_id) from ledger.staged_batch union all
+              select (select min(batch_id) from ledger.staged_batch where batch_id > id) from b where id is not null),
+    c(id) as (select min(batch_id) from ledger.staged_chunk union all
+              select (select min(batch_id) from ledger.staged_chunk where batch_id > id) from c where id is not null),
+    w(id) as (select min(batch_id) from ledger.staged_weight union all
+              select (select min(batch_id) from ledger.staged_weight where batch_id > id) from w where id is not null),
+    p(id) as (select min(batch_id) from ledger.staged_pair union all
+              select (select min(batch_id) from ledger.staged_pair where batch_id > id) from p where id is not null),
+    d(id) as (select min(batch_id) from ledger.staged_detection union all
+              select (select min(batch_id) from ledger.staged_detection where batch_id > id) from d where id is not null),
+    h(id) as (select min(batch_id) from ledger.staged_holding union all
+              select (select min(batch_id) from ledger.staged_holding where batch_id > id) from h where id is not null),
+    m(id) as (select min(batch_id) from ledger.audited_merchant union all
+              select (select min(batch_id) from ledger.audited_merchant where batch_id > id) from m where id is not null)
+select batch_id
+from ledger.batch
+where coalesce(applied_at, closed_at) is not null and batch_id in (
+    select id from b union select id from c union select id from w union select id from p union select id from d
+    union select id from h union select id from m
+);
+
+-- How far each feed has got. Two index look-ups a feed, however long it has run.
+create or replace view ledger.feed_position as
+select f.feed_id, f.feed,
+       coalesce(c.chunk, 0) as landed,
+       coalesce(b.last_chunk, 0) as applied,
+       coalesce(c.byte_end, f.data_start) as position,
+       coalesce(c.end_line, f.data_line) as line,
+       (c.byte_end - c.byte_start)::float8 / nullif(c.landed_rows + c.rejected_rows, 0) as bytes_per_row,
+       f.exhausted_size is not distinct from f.source_size as landed_to_end,
+       f.started_at + coalesce(c.chunk, 0) * f.interval_seconds * interval '1 second' as next_due_at,
+       b.applied_at as last_applied_at
+from ledger.feed f
+left join lateral (select * from ledger.chunk where feed_id = f.feed_id order by chunk desc limit 1) c on true
+left join lateral (
+    select last_chunk, applied_at from ledger.batch
+    where feed_id = f.feed_id and applied_at is not null and purpose = 'apply'
+    order by last_chunk desc limit 1
+) b on true;
