@@ -8,9 +8,10 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 BLOB_ACCOUNT = "transactionpatterns"
 BLOB_CONTAINER = "transaction-patterns"
@@ -25,7 +26,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Addresses:
-    """How to reach the services of a stack. Everything listens on the loopback interface only."""
+    """How to reach the services of a stack."""
 
     airflow_url: str
     airflow_user: str
@@ -58,23 +59,37 @@ class StackConfig:
     directory
         Where the stack keeps its data, logs and generated files.
     ports
-        Service name to TCP port on 127.0.0.1.
+        Service name to TCP port.
     passwords
         Generated passwords, keys and tokens by name.
+    hosts
+        Service name to the host that it is on; one that is not named is on this machine, and reached by loopback only.
+    listen
+        The address on which services listen.
     """
 
     directory: Path
     ports: Mapping[str, int]
     passwords: Mapping[str, str]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    listen: str = LOOPBACK
+
+    def host(self, service: str) -> str:
+        """Host under which others reach a service."""
+        return self.hosts.get(service, LOOPBACK)
+
+    def at(self, service: str) -> str:
+        """Host and port of a service, as an address has them."""
+        return f"{self.host(service)}:{self.ports[service]}"
 
     @property
     def addresses(self) -> Addresses:
         """The addresses that follow from ports and passwords."""
-        ledger = f"127.0.0.1:{self.ports['postgres']}/ledger"
-        blob_endpoint = f"http://127.0.0.1:{self.ports['azurite']}/{BLOB_ACCOUNT}"
+        ledger = f"{self.at('postgres')}/ledger"
+        blob_endpoint = f"http://{self.at('azurite')}/{BLOB_ACCOUNT}"
         mirror = self.directory / "mirror"
         return Addresses(
-            airflow_url=f"http://127.0.0.1:{self.ports['airflow']}",
+            airflow_url=f"http://{self.at('airflow')}",
             airflow_user="admin",
             airflow_password=self.passwords["airflow"],
             ledger_dsn=f"postgresql://ledger_writer:{self.passwords['ledger_writer']}@{ledger}",
@@ -90,12 +105,12 @@ class StackConfig:
             blob_container=BLOB_CONTAINER,
             storage_url=mirror.as_uri(),
             mirror_dir=mirror,
-            drive_url=f"http://127.0.0.1:{self.ports['drive']}",
+            drive_url=f"http://{self.at('drive')}",
             drive_root=self.directory / "drive",
             drive_credentials=self.directory / "drive-credentials.json",
-            databricks_url=f"http://127.0.0.1:{self.ports['minilake']}",
+            databricks_url=f"http://{self.at('minilake')}",
             databricks_token=self.passwords["databricks_token"],
-            spark_remote=f"sc://127.0.0.1:{self.ports['spark']}",
+            spark_remote=f"sc://{self.at('spark')}",
             connections_file=self.directory / "connections.json",
         )
 

@@ -61,7 +61,7 @@ def _databricks(config: StackConfig) -> dict[str, Any]:
     return {
         "conn_type": "databricks",
         # Apart: the provider reads a URL in `host` as https.
-        "host": "127.0.0.1",
+        "host": config.host("minilake"),
         "port": config.ports["minilake"],
         "schema": "http",
         "password": config.addresses.databricks_token,
@@ -72,7 +72,7 @@ def _databricks(config: StackConfig) -> dict[str, Any]:
 def _ledger(config: StackConfig, role: str) -> dict[str, Any]:
     return {
         "conn_type": "postgres",
-        "host": "127.0.0.1",
+        "host": config.host("postgres"),
         "port": config.ports["postgres"],
         "login": role,
         "password": config.passwords[role],
