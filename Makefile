@@ -10,10 +10,10 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench outputs up down status test lint security lock system
+.PHONY: help setup demo run chaos bench outputs up down status test compose-test env lint security lock system
 
 help: ## Show this help
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: system $(STAMP_NODE) ## Install what is missing: .venv, node_modules, and with apt (as root) Java and the JDBC driver
 
@@ -51,6 +51,12 @@ test: setup ## Run all tests, layer by layer; the first layer that fails stops
 		if [ $$layer = browser ] && ! local/setup.sh browser; then echo "skipped: there is no Chromium, and it cannot be installed"; continue; fi; \
 		$(PYTHON) -m pytest tests/$$layer || exit 1; \
 	done
+
+compose-test: setup ## Bring docker-compose.yaml up and run a feed in it; skipped where no Docker engine is reached: [COMPOSE_KILL="spark drive"]
+	@tests/compose/run.sh
+
+env: ## Write .env for Docker Compose, with generated secrets; one that is there keeps what it has
+	@python3 -m local.dotenv
 
 lint: setup ## Check style (ruff) and types (mypy)
 	@$(PYTHON) -m ruff check .

@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,8 +16,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 BLOB_ACCOUNT = "transactionpatterns"
 BLOB_CONTAINER = "transaction-patterns"
 LEDGER_ROLES = ("ledger_owner", "ledger_writer", "ledger_reader")
+SECRET_PREFIX = "SECRET_"  # noqa: S105 -- how the names of variables begin
 JOB_FOLDER = "/Workspace/Shared/transaction-patterns"
 """Where the files of ``spark_jobs/`` lie in the Databricks workspace."""
+
+
+def secret_variable(name: str) -> str:
+    """Environment variable in which a container finds a password of :data:`NEW_PASSWORDS`; the same in ``.env``."""
+    return SECRET_PREFIX + name.upper()
 
 
 class StackError(RuntimeError):
@@ -121,6 +127,28 @@ class StackConfig:
         write_private(self.directory / "stack.json", json.dumps(stored, indent=2) + "\n")
 
 
+def _key(size: int) -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+NEW_PASSWORDS: Mapping[str, Callable[[], str]] = {
+    "postgres": _password,
+    "airflow_db": _password,
+    **dict.fromkeys(LEDGER_ROLES, _password),
+    "airflow": lambda: secrets.token_urlsafe(12),
+    "airflow_jwt": lambda: _key(64),
+    "airflow_api": lambda: _key(48),
+    "airflow_fernet": lambda: _key(32),
+    "databricks_token": lambda: "dapi" + secrets.token_hex(16),
+    "blob_key": lambda: base64.b64encode(secrets.token_bytes(64)).decode(),
+}
+"""The passwords, keys and tokens of a stack by name, each as what makes a new one."""
+
+
 def default_directory() -> Path:
     """Directory of the stack: ``STACK_DIR``, or ``.stack`` in the checkout."""
     return Path(os.environ.get("STACK_DIR") or CHECKOUT / ".stack").absolute()
@@ -143,24 +171,7 @@ def load_config(directory: Path) -> StackConfig:
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"{path} is damaged ({error}); stop what runs and delete {directory} to start afresh") from error
     # One that nothing uses any more is forgotten.
-    return StackConfig(directory, ports, {name: passwords.get(name, new) for name, new in _new_passwords().items()})
-
-
-def _new_passwords() -> dict[str, str]:
-    def key(size: int) -> str:
-        return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
-
-    return {
-        "postgres": secrets.token_urlsafe(24),
-        "airflow_db": secrets.token_urlsafe(24),
-        **{role: secrets.token_urlsafe(24) for role in LEDGER_ROLES},
-        "airflow": secrets.token_urlsafe(12),
-        "airflow_jwt": key(64),
-        "airflow_api": key(48),
-        "airflow_fernet": key(32),
-        "databricks_token": "dapi" + secrets.token_hex(16),
-        "blob_key": base64.b64encode(secrets.token_bytes(64)).decode(),
-    }
+    return StackConfig(directory, ports, {name: passwords.get(name) or new() for name, new in NEW_PASSWORDS.items()})
 
 
 def write_private(path: Path, text: str) -> None:
