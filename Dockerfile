@@ -6,7 +6,7 @@
 
 FROM apache/airflow:3.3.2-python3.11 AS packages
 # All of them are pinned: nothing is left to resolve, and nothing is taken whose hash is not the one in the file.
-COPY requirements.txt /tmp/
+COPY --chown=airflow:0 requirements.txt /tmp/
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements.txt
 # Where volumes are mounted; a new volume gets its owner from here.
 RUN umask 077 && mkdir --parents /opt/airflow/.stack/drive /opt/airflow/.stack/mirror
@@ -26,7 +26,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 USER airflow
 # Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself.
-COPY requirements-local.txt /tmp/
+COPY --chown=airflow:0 requirements-local.txt /tmp/
 RUN sed -n '/^\(minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements-services.txt
 COPY --chown=airflow:0 include /opt/airflow/include

@@ -13,7 +13,7 @@ from local.config import CHECKOUT, StackConfig, StackError
 from local.programs import Program, clean_environment
 from local.services import Service
 
-_WARMUP_SECONDS = 180
+_WARMUP_SECONDS = 300  # half a minute on two idle cores
 _JOB_SESSION = "7b1f5a52-4d0e-4c57-9c0e-1f6f3a1d2e90"
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {

@@ -54,7 +54,7 @@ def folder_id(project: Project, small: tuple[Path, Path], tmp_path_factory: pyte
     folder.mkdir(mode=0o755)
     for file, name in zip(small, ("transactions.csv", "CustomerImportance.csv"), strict=True):
         shutil.copyfile(file, folder / name)
-    project.compose("cp", str(folder), f"drive:/opt/airflow/.stack/drive/{FOLDER}")
+    project.compose("cp", str(folder), f"drive:/drive/{FOLDER}")
     return next(node.id for node in DriveTree(root).nodes() if node.name == FOLDER)
 
 
