@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -225,4 +226,7 @@ def test_env_gets_what_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
 
 def test_examples_of_connections_are_those_of_the_pipeline() -> None:
     text = (CHECKOUT / "connections.env.example").read_text()
-    assert re.findall(r"^AIRFLOW_CONN_(\w+)=", text, re.MULTILINE) == [name.upper() for name in CONNECTIONS]
+    values = dict(re.findall(r"^AIRFLOW_CONN_(\w+)='([^']*)'$", text, re.MULTILINE))
+    assert list(values) == [name.upper() for name in CONNECTIONS]
+    for value in values.values():
+        assert "conn_type" in json.loads(re.sub(r": <[^>]*>", ": {}", value))
