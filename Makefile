@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 unexport $(filter AIRFLOW_HOME AIRFLOW__% SPARK_% PYSPARK_% PYTHON% VIRTUAL_ENV,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run chaos bench outputs pictures up down status test lint security lock docs deploy-workspace deploy-cluster deploy-job connections system
+.PHONY: help setup demo run chaos bench outputs pictures up down status test compose-test env lint security lock docs deploy-workspace deploy-cluster deploy-job connections system
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -54,6 +54,12 @@ test: setup ## Run all tests, layer by layer; the first layer that fails stops
 		if [ $$layer = browser ] && ! local/setup.sh browser; then echo "skipped: there is no Chromium, and it cannot be installed"; continue; fi; \
 		$(PYTHON) -m pytest tests/$$layer || exit 1; \
 	done
+
+compose-test: setup ## Bring docker-compose.yaml up and run a feed in it; skipped where no Docker engine is reached: [COMPOSE_KILL="spark drive"]
+	@tests/compose/run.sh
+
+env: ## Write .env for Docker Compose, with generated secrets; one that is there keeps what it has
+	@python3 -m local.dotenv
 
 lint: setup ## Check style (ruff) and types (mypy)
 	@$(PYTHON) -m ruff check .

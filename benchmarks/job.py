@@ -16,8 +16,8 @@ from benchmarks.processes import cpu_of, services_cpu
 from benchmarks.steps import Step, parse_steps
 from local.config import CHECKOUT
 from local.mirror import mirror_blobs, wanted_blobs
+from local.programs import clean_environment
 from local.spark import job_remote
-from local.supervision import clean_environment
 
 _JOB = CHECKOUT / "spark_jobs" / "detect_patterns.py"
 

@@ -16,8 +16,8 @@ import httpx
 import psycopg
 
 from local.config import CHECKOUT, StackConfig, StackError, write_private
+from local.programs import Program, clean_environment
 from local.services import Service
-from local.supervision import Program, clean_environment
 
 DAG_ID = "transaction_patterns"
 _EXECUTABLE = str(Path(sys.prefix) / "bin" / "airflow")

@@ -9,8 +9,8 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
 from local.config import BLOB_ACCOUNT, BLOB_CONTAINER, CHECKOUT, StackConfig, StackError
+from local.programs import Program
 from local.services import Service
-from local.supervision import Program
 
 _SCRIPT = CHECKOUT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 _DURABLE = CHECKOUT / "local" / "azurite_durable.cjs"

@@ -6,17 +6,24 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 CHECKOUT = Path(__file__).resolve().parent.parent
 BLOB_ACCOUNT = "transactionpatterns"
 BLOB_CONTAINER = "transaction-patterns"
 LEDGER_ROLES = ("ledger_owner", "ledger_writer", "ledger_reader")
+SECRET_PREFIX = "SECRET_"  # noqa: S105 -- how the names of variables begin
 JOB_FOLDER = "/Workspace/Shared/transaction-patterns"
 """Below which folder of the Databricks workspace the job is deployed, a folder for each version."""
+
+
+def secret_variable(name: str) -> str:
+    """Environment variable in which a container finds a password of :data:`NEW_PASSWORDS`; the same in ``.env``."""
+    return SECRET_PREFIX + name.upper()
 
 
 class StackError(RuntimeError):
@@ -25,7 +32,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Addresses:
-    """How to reach the services of a stack. Everything listens on the loopback interface only."""
+    """How to reach the services of a stack."""
 
     airflow_url: str
     airflow_user: str
@@ -58,23 +65,37 @@ class StackConfig:
     directory
         Where the stack keeps its data, logs and generated files.
     ports
-        Service name to TCP port on 127.0.0.1.
+        Service name to TCP port.
     passwords
         Generated passwords, keys and tokens by name.
+    hosts
+        Service name to the host that it is on; one that is not named is on this machine, and reached by loopback only.
+    listen
+        The address on which services listen.
     """
 
     directory: Path
     ports: Mapping[str, int]
     passwords: Mapping[str, str]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    listen: str = LOOPBACK
+
+    def host(self, service: str) -> str:
+        """Host under which others reach a service."""
+        return self.hosts.get(service, LOOPBACK)
+
+    def at(self, service: str) -> str:
+        """Host and port of a service, as an address has them."""
+        return f"{self.host(service)}:{self.ports[service]}"
 
     @property
     def addresses(self) -> Addresses:
         """The addresses that follow from ports and passwords."""
-        ledger = f"127.0.0.1:{self.ports['postgres']}/ledger"
-        blob_endpoint = f"http://127.0.0.1:{self.ports['azurite']}/{BLOB_ACCOUNT}"
+        ledger = f"{self.at('postgres')}/ledger"
+        blob_endpoint = f"http://{self.at('azurite')}/{BLOB_ACCOUNT}"
         mirror = self.directory / "mirror"
         return Addresses(
-            airflow_url=f"http://127.0.0.1:{self.ports['airflow']}",
+            airflow_url=f"http://{self.at('airflow')}",
             airflow_user="admin",
             airflow_password=self.passwords["airflow"],
             ledger_dsn=f"postgresql://ledger_writer:{self.passwords['ledger_writer']}@{ledger}",
@@ -90,12 +111,12 @@ class StackConfig:
             blob_container=BLOB_CONTAINER,
             storage_url=mirror.as_uri(),
             mirror_dir=mirror,
-            drive_url=f"http://127.0.0.1:{self.ports['drive']}",
+            drive_url=f"http://{self.at('drive')}",
             drive_root=self.directory / "drive",
             drive_credentials=self.directory / "drive-credentials.json",
-            databricks_url=f"http://127.0.0.1:{self.ports['minilake']}",
+            databricks_url=f"http://{self.at('minilake')}",
             databricks_token=self.passwords["databricks_token"],
-            spark_remote=f"sc://127.0.0.1:{self.ports['spark']}",
+            spark_remote=f"sc://{self.at('spark')}",
             connections_file=self.directory / "connections.json",
         )
 
@@ -104,6 +125,28 @@ class StackConfig:
         addresses = {name: str(value) for name, value in asdict(self.addresses).items()}
         stored = {"ports": dict(self.ports), "passwords": dict(self.passwords), "addresses": addresses}
         write_private(self.directory / "stack.json", json.dumps(stored, indent=2) + "\n")
+
+
+def _key(size: int) -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+NEW_PASSWORDS: Mapping[str, Callable[[], str]] = {
+    "postgres": _password,
+    "airflow_db": _password,
+    **dict.fromkeys(LEDGER_ROLES, _password),
+    "airflow": lambda: secrets.token_urlsafe(12),
+    "airflow_jwt": lambda: _key(64),
+    "airflow_api": lambda: _key(48),
+    "airflow_fernet": lambda: _key(32),
+    "databricks_token": lambda: "dapi" + secrets.token_hex(16),
+    "blob_key": lambda: base64.b64encode(secrets.token_bytes(64)).decode(),
+}
+"""The passwords, keys and tokens of a stack by name, each as what makes a new one."""
 
 
 def default_directory() -> Path:
@@ -128,24 +171,7 @@ def load_config(directory: Path) -> StackConfig:
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"{path} is damaged ({error}); stop what runs and delete {directory} to start afresh") from error
     # One that nothing uses any more is forgotten.
-    return StackConfig(directory, ports, {name: passwords.get(name, new) for name, new in _new_passwords().items()})
-
-
-def _new_passwords() -> dict[str, str]:
-    def key(size: int) -> str:
-        return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
-
-    return {
-        "postgres": secrets.token_urlsafe(24),
-        "airflow_db": secrets.token_urlsafe(24),
-        **{role: secrets.token_urlsafe(24) for role in LEDGER_ROLES},
-        "airflow": secrets.token_urlsafe(12),
-        "airflow_jwt": key(64),
-        "airflow_api": key(48),
-        "airflow_fernet": key(32),
-        "databricks_token": "dapi" + secrets.token_hex(16),
-        "blob_key": base64.b64encode(secrets.token_bytes(64)).decode(),
-    }
+    return StackConfig(directory, ports, {name: passwords.get(name) or new() for name, new in NEW_PASSWORDS.items()})
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local.config import JOB_FOLDER, StackConfig, write_private
@@ -15,21 +16,22 @@ _SECRETS = {
 }
 
 
-def write_connections(config: StackConfig) -> None:
-    """Write the file that Airflow's ``LocalFilesystemBackend`` reads."""
-    ensure_credentials(config)
-    connections = {
-        "drive": _drive(config),
-        "blob": _blob(config),
-        "databricks": _databricks(config),
-        "ledger": _ledger(config, "ledger_writer"),
-        "ledger_owner": _ledger(config, "ledger_owner"),
-        "ledger_reader": _ledger(config, "ledger_reader"),
-    }
+def write_connections(config: StackConfig, names: Iterable[str] | None = None) -> None:
+    """Write the file that Airflow's ``LocalFilesystemBackend`` reads.
+
+    Parameters
+    ----------
+    config
+        The stack.
+    names
+        The connections to write; by default all.
+    """
+    connections = {name: CONNECTIONS[name](config) for name in names or CONNECTIONS}
     write_private(config.addresses.connections_file, json.dumps(connections, indent=2) + "\n")
 
 
 def _drive(config: StackConfig) -> dict[str, Any]:
+    ensure_credentials(config)
     addresses = config.addresses
     extra = {
         "keyfile_dict": json.loads(addresses.drive_credentials.read_text()),
@@ -61,7 +63,7 @@ def _databricks(config: StackConfig) -> dict[str, Any]:
     return {
         "conn_type": "databricks",
         # Apart: the provider reads a URL in `host` as https.
-        "host": "127.0.0.1",
+        "host": config.host("minilake"),
         "port": config.ports["minilake"],
         "schema": "http",
         "password": config.addresses.databricks_token,
@@ -72,9 +74,20 @@ def _databricks(config: StackConfig) -> dict[str, Any]:
 def _ledger(config: StackConfig, role: str) -> dict[str, Any]:
     return {
         "conn_type": "postgres",
-        "host": "127.0.0.1",
+        "host": config.host("postgres"),
         "port": config.ports["postgres"],
         "login": role,
         "password": config.passwords[role],
         "schema": "ledger",
     }
+
+
+CONNECTIONS: Mapping[str, Callable[[StackConfig], dict[str, Any]]] = {
+    "drive": _drive,
+    "blob": _blob,
+    "databricks": _databricks,
+    "ledger": lambda config: _ledger(config, "ledger_writer"),
+    "ledger_owner": lambda config: _ledger(config, "ledger_owner"),
+    "ledger_reader": lambda config: _ledger(config, "ledger_reader"),
+}
+"""Airflow's connections by name, each as what gives it for a stack."""

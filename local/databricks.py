@@ -200,12 +200,11 @@ def create_workspace(config: StackConfig) -> Workspace:
     return workspace
 
 
-def main(directory: Path) -> None:
+def serve(config: StackConfig) -> None:
     """Serve until ended."""
-    config = load_config(directory)
     workspace = create_workspace(config)
-    uvicorn.run(workspace, host="127.0.0.1", port=config.ports["minilake"], log_level="warning", access_log=False)
+    uvicorn.run(workspace, host=config.listen, port=config.ports["minilake"], log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    serve(load_config(Path(sys.argv[1])))

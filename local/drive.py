@@ -8,8 +8,8 @@ import sys
 import httpx
 
 from local.config import CHECKOUT, StackConfig
+from local.programs import Program
 from local.services import Service
-from local.supervision import Program
 
 
 def _prepare(config: StackConfig) -> None:
@@ -37,7 +37,7 @@ def _programs(config: StackConfig) -> list[Program]:
     addresses = config.addresses
     command = [
         sys.executable, "-m", "local.drive_standin", "--root", str(addresses.drive_root),
-        "--port", str(config.ports["drive"]), "--credentials", str(addresses.drive_credentials),
+        "--host", config.listen, "--port", str(config.ports["drive"]), "--credentials", str(addresses.drive_credentials),
     ]  # fmt: skip
     return [Program("drive", command, CHECKOUT)]
 

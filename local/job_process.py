@@ -19,6 +19,8 @@ from typing import Any
 from minilake import docker_executor
 from minilake.services import jobs
 
+from local.config import SECRET_PREFIX
+
 _POLL_SECONDS = 0.2
 _RUN_ID: ContextVar[int | None] = ContextVar("run_id", default=None)
 
@@ -75,7 +77,7 @@ async def run_python_task(
 
 def _job_environment() -> dict[str, str]:
     """Environment of the service without what is its own: a job sees no more than it would on a cluster."""
-    own = ("MINILAKE_", "SUPERVISOR_", "PYTHONPATH")
+    own = ("MINILAKE_", "SUPERVISOR_", "PYTHONPATH", SECRET_PREFIX)
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 

@@ -8,9 +8,9 @@ import sys
 import httpx
 
 from local.config import CHECKOUT, StackConfig
+from local.programs import Program
 from local.services import Service
 from local.spark import job_remote
-from local.supervision import Program
 
 
 def _prepare(config: StackConfig) -> None:

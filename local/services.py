@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from local.config import StackConfig
-from local.supervision import Program
+from local.programs import Program
 
 
 def _nothing(_config: StackConfig) -> None:

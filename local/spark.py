@@ -10,14 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from local.config import CHECKOUT, StackConfig, StackError
+from local.programs import Program, clean_environment
 from local.services import Service
-from local.supervision import Program, clean_environment
 
-_WARMUP_SECONDS = 180
+_WARMUP_SECONDS = 300  # half a minute on two idle cores
 _JOB_SESSION = "7b1f5a52-4d0e-4c57-9c0e-1f6f3a1d2e90"
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {
-    "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
@@ -75,6 +74,7 @@ def _prepare(config: StackConfig) -> None:
 def _programs(config: StackConfig) -> list[Program]:
     work = config.directory / "spark"
     conf = _CONF | {
+        "spark.connect.grpc.binding.address": config.listen,
         "spark.connect.grpc.binding.port": str(config.ports["spark"]),
         "spark.local.dir": str(work / "tmp"),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
@@ -90,7 +90,7 @@ def _programs(config: StackConfig) -> list[Program]:
 
 
 def _check(config: StackConfig) -> None:
-    socket.create_connection(("127.0.0.1", config.ports["spark"]), timeout=2).close()
+    socket.create_connection((config.host("spark"), config.ports["spark"]), timeout=2).close()
 
 
 def _provision(config: StackConfig) -> None:

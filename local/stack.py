@@ -23,8 +23,9 @@ from local import airflow_service, azurite, drive, minilake, postgres, spark
 from local.config import Addresses, StackConfig, StackError, default_directory, load_config, locked
 from local.connections import write_connections
 from local.ports import DEFAULT_AIRFLOW_PORT, pick_airflow_port, pick_ports
+from local.programs import Program, clean_environment
 from local.services import Service
-from local.supervision import Program, ProgramState, Supervisor, clean_environment
+from local.supervision import ProgramState, Supervisor
 
 _SERVICES: Mapping[str, Service] = {
     s.name: s

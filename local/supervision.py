@@ -15,8 +15,8 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -25,45 +25,14 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from local.config import StackError, write_private
+from local.programs import Program, clean_environment
 
 MARKER = "TRANSACTION_PATTERNS_STACK"
 """Environment variable that every process of a stack carries: the stack's directory."""
 
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME")
 _MAX_SOCKET_PATH = 90  # the system's limit is 107 bytes, and supervisord appends its pid while it creates the socket
 _STOP_SECONDS = 60
 _UNREACHABLE = (OSError, HTTPException, xmlrpc.client.ProtocolError)
-
-
-@dataclass(frozen=True)
-class Program:
-    """One process to run.
-
-    Parameters
-    ----------
-    name
-        Its name in status and log file.
-    command
-        Executable and arguments.
-    environment
-        What it needs besides :func:`clean_environment`.
-    directory
-        Its working directory.
-    user
-        The system user to run as; ``None``: the one who starts the stack.
-    stop_signal
-        The signal that asks it to end.
-    stop_seconds
-        How long it may take over that before it is killed.
-    """
-
-    name: str
-    command: Sequence[str]
-    directory: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    user: str | None = None
-    stop_signal: str = "TERM"
-    stop_seconds: int = 10
 
 
 @dataclass(frozen=True)
@@ -79,20 +48,6 @@ class ProgramState:
     def running(self) -> bool:
         """Whether its process is there."""
         return self.state in ("STARTING", "RUNNING")
-
-
-def clean_environment() -> dict[str, str]:
-    """Environment of a program, without what a caller's AIRFLOW_*, PYTHON* or SPARK_* variables would change."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    bin_dir = str(Path(sys.prefix) / "bin")
-    path = [part for part in kept.get("PATH", os.defpath).split(os.pathsep) if part and part != bin_dir]
-    return kept | {
-        "PATH": os.pathsep.join([bin_dir, *path]),
-        "NO_PROXY": "127.0.0.1,localhost",
-        "PYTHONUNBUFFERED": "1",
-        # Processes that rename themselves (Airflow's do) must leave their environment readable: MARKER is looked for there.
-        "SPT_NOENV": "1",
-    }
 
 
 class Supervisor:

@@ -23,8 +23,9 @@ from azure.storage.blob import BlobServiceClient
 
 from local.config import CHECKOUT, StackError
 from local.ports import pick_airflow_port, pick_ports
+from local.programs import clean_environment
 from local.stack import Stack
-from local.supervision import MARKER, clean_environment
+from local.supervision import MARKER
 
 BASE = ("postgres", "azurite", "drive")
 

@@ -1,0 +1,37 @@
+# The two images of docker-compose.yaml, both on the official Airflow image and as its user `airflow`:
+#   airflow    Airflow with the pipeline; what runs on a server, too
+#   services   what takes the cloud's place on one machine: Spark, the Databricks emulator, Drive, and what prepares them
+# What changes most comes last: a change of code rebuilds nothing but a few small layers. No secret goes into either: they come from
+# .env when a container starts, and .dockerignore lets nothing into the build but what is named there.
+
+FROM apache/airflow:3.3.2-python3.11 AS packages
+# All of them are pinned: nothing is left to resolve, and nothing is taken whose hash is not the one in the file.
+COPY --chown=airflow:0 requirements.txt /tmp/
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements.txt
+# Where volumes are mounted; a new volume gets its owner from here.
+RUN umask 077 && mkdir --parents /opt/airflow/.stack/drive /opt/airflow/.stack/mirror
+
+FROM packages AS airflow
+COPY --chown=airflow:0 include /opt/airflow/include
+COPY --chown=airflow:0 local /opt/airflow/local
+COPY --chown=airflow:0 plugins /opt/airflow/plugins
+COPY --chown=airflow:0 dags /opt/airflow/dags
+RUN python -m compileall -q local plugins dags
+
+FROM packages AS services
+USER root
+# Java 17 on Debian 12, Java 21 on Debian 13.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends default-jre-headless libpostgresql-jdbc-java \
+    && rm -rf /var/lib/apt/lists/*
+USER airflow
+# Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself.
+COPY --chown=airflow:0 requirements-local.txt /tmp/
+RUN sed -n '/^\(minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements-services.txt
+COPY --chown=airflow:0 include /opt/airflow/include
+COPY --chown=airflow:0 plugins /opt/airflow/plugins
+COPY --chown=airflow:0 local /opt/airflow/local
+COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
+RUN python -m compileall -q local plugins spark_jobs && python -c 'import local.databricks'
+ENTRYPOINT ["/usr/bin/dumb-init", "--", "python", "-m", "local.container"]
