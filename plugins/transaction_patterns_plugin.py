@@ -29,7 +29,7 @@ class TransactionPatternsPlugin(AirflowPlugin):
 
     name = "transaction_patterns"
     fastapi_apps = [{"app": _PageApp(), "url_prefix": PREFIX, "name": NAME}]  # noqa: RUF012 -- Airflow's interface
-    external_views = [  # noqa: RUF012
+    external_views = [  # noqa: RUF012 -- Airflow's interface
         {
             "name": NAME,
             "href": f"{_ROOT}/",

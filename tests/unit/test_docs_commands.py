@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.cli.cli_parser import get_parser
 
-from feeds.params import audit_params, trigger_params
+from feeds.forms import audit_params, trigger_params
 from tests.docs_commands import CHECKOUT, PAGES, Command, blocks, commands
 
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
@@ -26,6 +26,8 @@ RUN_BY = {
     "make help": "tests/unit/test_docs_commands.py",
     "make docs": "tests/dags/test_dags_page.py",
     "make deploy-job": "tests/integration/test_deployment.py",
+    "make env": "tests/unit/test_compose_file.py",
+    "docker": "tests/compose/test_compose.py",
     "make connections": "tests/unit/test_deployment_connections.py",
     "psql": "tests/integration/test_roles.py",
     "airflow dags": "tests/unit/test_docs_commands.py",
