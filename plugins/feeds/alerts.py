@@ -125,23 +125,28 @@ def _feed(context: Context) -> str:
 
 
 def _send(connection: Connection, context: Context, title: str, text: str) -> None:
+    """Send an alert. What goes wrong is a line in the log without a stack trace: the task's own stays the last one."""
     from airflow.sdk.log import redact  # type: ignore[attr-defined] # Airflow masks its logs with it, and exports nothing else
 
-    channel = _CHANNELS.get(connection.conn_type or "")
+    kind = connection.conn_type or ""
+    channel = _CHANNELS.get(kind)
     if channel is None:
-        log.error("Connection %s has type %s; alerts go to %s", CONN_ID, connection.conn_type, ", ".join(_CHANNELS))
+        log.error("Connection %s has type %s; alerts go to %s", CONN_ID, kind, ", ".join(_CHANNELS))
         return
     module, _, name = channel.notifier.rpartition(".")
     try:
         notifier = getattr(importlib.import_module(module), name)
-    except ImportError:
-        log.exception("Connection %s has type %s, which needs %s", CONN_ID, connection.conn_type, channel.package)
+        arguments = channel.arguments(connection.extra_dejson)
+    except ImportError as error:
+        log.error("Connection %s has type %s, which needs %s: %s", CONN_ID, kind, channel.package, error)
+        return
+    except KeyError as missing:
+        log.error("Connection %s of type %s needs %s in its extra", CONN_ID, kind, missing)
         return
     try:
-        arguments = channel.arguments(connection.extra_dejson)
-    except KeyError as missing:
-        log.error("Connection %s of type %s needs %s in its extra", CONN_ID, connection.conn_type, missing)
-        return
-    alert = {"title": title, "text": channel.escape(str(redact(text)))}
-    notifier(**arguments)({**context, "alert": alert})
-    log.info("Handed an alert to connection %s: %s", CONN_ID, title)
+        notifier(**arguments)({**context, "alert": {"title": title, "text": channel.escape(str(redact(text)))}})
+    except Exception as error:
+        # Whatever a notifier and its service may raise: the run has ended, and its own error matters more.
+        log.error("Connection %s: the alert could not be sent: %s", CONN_ID, redact(str(error)))
+    else:
+        log.info("Handed an alert to connection %s: %s", CONN_ID, title)

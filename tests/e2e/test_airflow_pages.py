@@ -103,6 +103,8 @@ def test_links_lead_to_the_page_and_to_databricks(airflow: Stack, client: httpx.
     until(lambda: all(links(task_id).values() for task_id in ("open_batch", "export_detections")))
     assert links("open_batch") == {"Chunks of the feed": f"transaction-patterns/chunks?feed={FEED}"}
     assert links("export_detections") == {"Detection files of the feed": f"transaction-patterns/files?feed={FEED}"}
+    for link in [*links("open_batch").values(), *links("export_detections").values()]:
+        assert FEED in client.get(f"{airflow.addresses.airflow_url}/{link}").raise_for_status().text
     path = f"/dags/{DAG_ID}/dagRuns/{ranged}/taskInstances/detect_patterns/xcomEntries/run_id"
     databricks = links("detect_patterns")["See Databricks Job Run"]
     assert databricks.startswith(airflow.addresses.databricks_url)

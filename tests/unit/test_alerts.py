@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import socketserver
 import sys
 import threading
@@ -207,3 +208,14 @@ def test_a_notifier_that_is_not_installed(
     configure("apprise", extra={"config": []})
     alerts.alert_failure(context(ERROR))
     assert "Connection alerts has type apprise, which needs apache-airflow-providers-apprise" in caplog.text
+    assert "Traceback" not in caplog.text, "it would hide the task's own error"
+
+
+def test_a_service_that_is_away(configure: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    extra = {"to": "ops@bank.example", "from_email": "airflow@bank.example", "disable_tls": True, "disable_ssl": True}
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        configure("smtp", host="127.0.0.1", port=closed.getsockname()[1], extra=extra)
+        alerts.alert_failure(context(ERROR))
+    assert "Connection alerts: the alert could not be sent: [Errno 111] Connection refused" in caplog.text
+    assert "Traceback" not in caplog.text
