@@ -108,8 +108,13 @@ def test_databricks_is_asked_with_a_token_for_it(
     written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, compute: str
 ) -> None:
     written(compute)
-    asked: list[Any] = []
-    monkeypatch.setattr(DatabricksHook, "_get_aad_token", lambda _hook, resource: asked.append(resource) or "token")
+    asked: list[str] = []
+
+    def token(_hook: DatabricksHook, resource: str) -> str:
+        asked.append(resource)
+        return "token"
+
+    monkeypatch.setattr(DatabricksHook, "_get_aad_token", token)
     hook = DatabricksHook("databricks")
     assert hook.host == "adb-1.2.azuredatabricks.net"
     assert hook._get_token() == "token"
@@ -123,7 +128,7 @@ def test_databricks_is_asked_with_a_token_for_it(
 
 def test_drive_reads_with_the_key_and_may_do_nothing_else(written: Callable[..., Path], key: dict[str, str]) -> None:
     written()
-    credentials = GoogleDriveHook(gcp_conn_id="drive").get_credentials()
+    credentials: Any = GoogleDriveHook(gcp_conn_id="drive").get_credentials()
     assert credentials.service_account_email == key["client_email"]
     assert credentials.scopes == ["https://www.googleapis.com/auth/drive.readonly"]
 
