@@ -29,7 +29,7 @@ def pace(feed: Row, points: Sequence[Row]) -> Figure:
     """
     traces = [
         _line("landed", "landed", [p["landed_at"] for p in points], [p["chunk"] for p in points]),
-        _line("applied", "applied", *_applied_steps(points)),
+        _line("applied", "applied", *_applied_steps(points)) | {"line": {"shape": "hv", "width": 2}},
     ]
     interval = timedelta(seconds=float(feed["interval_seconds"]))
     if interval and points:

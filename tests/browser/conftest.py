@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Page, Response, sync_playwright
 
 from local.airflow_api import AirflowApi
 from local.drive_standin.tree import DriveTree
@@ -48,6 +48,10 @@ class Visitor:
         self.page.goto(f"{self.base_url}{PAGE}{view}?{query}")
         self.frame.locator("#content").wait_for()
         return self.frame
+
+    def answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.errors.append(f"{response.status} {response.url}")
 
     def heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(_OF_AIRFLOW):
@@ -92,6 +96,7 @@ def visiting(browser: Browser, stack: Stack, **context: Any) -> Iterator[Visitor
         visitor = log_in(opened, stack)
         page = visitor.page
         page.on("console", visitor.heard)
+        page.on("response", visitor.answered)
         page.on("pageerror", lambda error: visitor.errors.append(str(error)))
         here = urlsplit(visitor.base_url).netloc
         page.on("request", lambda request: _note_host(visitor, request.url, here))
