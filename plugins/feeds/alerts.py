@@ -89,7 +89,7 @@ def alert_failure(context: Context) -> None:
     if connection is None:
         return
     ti, error = context["ti"], context.get("exception")
-    said = str((isinstance(error, BaseException) and explain(error)) or error or "its log has the reason")
+    said = _masked((isinstance(error, BaseException) and explain(error)) or error or "its log has the reason")
     run_id = context["dag_run"].run_id
     text = f"{said[:MOST_CHARACTERS]} (feed {_feed(context)}, run {run_id}, log: {getattr(ti, 'log_url', 'see the run')})"
     _send(connection, context, f"{ti.dag_id}: {ti.task_id} failed", text)
@@ -124,10 +124,15 @@ def _feed(context: Context) -> str:
     return str(context["params"].get("feed") or context["ti"].xcom_pull(task_ids="wait_for_work") or "not known yet")
 
 
+def _masked(text: object) -> str:
+    """Mask the secrets that Airflow knows, as it does in its logs."""
+    from airflow.sdk.log import redact  # type: ignore[attr-defined] # it exports no other function for that
+
+    return str(redact(str(text)))
+
+
 def _send(connection: Connection, context: Context, title: str, text: str) -> None:
     """Send an alert. What goes wrong is a line in the log without a stack trace: the task's own stays the last one."""
-    from airflow.sdk.log import redact  # type: ignore[attr-defined] # Airflow masks its logs with it, and exports nothing else
-
     kind = connection.conn_type or ""
     channel = _CHANNELS.get(kind)
     if channel is None:
@@ -144,9 +149,9 @@ def _send(connection: Connection, context: Context, title: str, text: str) -> No
         log.error("Connection %s of type %s needs %s in its extra", CONN_ID, kind, missing)
         return
     try:
-        notifier(**arguments)({**context, "alert": {"title": title, "text": channel.escape(str(redact(text)))}})
+        notifier(**arguments)({**context, "alert": {"title": title, "text": channel.escape(text)}})
     except Exception as error:
         # Whatever a notifier and its service may raise: the run has ended, and its own error matters more.
-        log.error("Connection %s: the alert could not be sent: %s", CONN_ID, redact(str(error)))
+        log.error("Connection %s: the alert could not be sent: %s", CONN_ID, _masked(error))
     else:
         log.info("Handed an alert to connection %s: %s", CONN_ID, title)
