@@ -19,7 +19,7 @@ from local.config import Addresses
 from tests.handmade import HEADER
 
 PATH = f"{abfss('transaction-patterns', 'patternsabc')}/{chunk_blob('bank', 1)}"
-NO_DRIVER = pytest.raises(PySparkException, match='No FileSystem for scheme "abfss"')
+NO_DRIVER = pytest.raises(PySparkException, match=r"hadoop\.fs\.azurebfs\.SecureAzureBlobFileSystem not found")
 
 
 @pytest.fixture(scope="module")
