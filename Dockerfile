@@ -14,6 +14,7 @@ RUN umask 077 && mkdir --parents /opt/airflow/.stack/drive /opt/airflow/.stack/m
 FROM packages AS airflow
 COPY --chown=airflow:0 include /opt/airflow/include
 COPY --chown=airflow:0 local /opt/airflow/local
+COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 dags /opt/airflow/dags
 RUN python -m compileall -q local plugins dags
@@ -25,13 +26,15 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends default-jre-headless libpostgresql-jdbc-java \
     && rm -rf /var/lib/apt/lists/*
 USER airflow
-# Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself.
+# Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself, and what
+# puts the job there.
 COPY --chown=airflow:0 requirements-local.txt /tmp/
-RUN sed -n '/^\(minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
+RUN sed -n '/^\(databricks-sdk\|minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements-services.txt
 COPY --chown=airflow:0 include /opt/airflow/include
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 local /opt/airflow/local
+COPY --chown=airflow:0 deployment /opt/airflow/deployment
 COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
-RUN python -m compileall -q local plugins spark_jobs && python -c 'import local.databricks'
+RUN python -m compileall -q local plugins deployment spark_jobs && python -c 'import local.databricks'
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "python", "-m", "local.container"]

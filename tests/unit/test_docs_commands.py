@@ -41,7 +41,6 @@ NOT_HERE = {
     "make demo": "takes minutes at the real pace; it is the generator (test_generate.py) and make run (e2e/test_run.py)",
     "make test": "runs this test",
     "make setup": "what runs the tests has run it",
-    "make pictures": "takes the pictures that are in docs/images, from a run at the real pace",
     "make lint": "changes nothing that a test could look at; run before each commit",
     "make deploy-workspace": "Unity Catalog is not in minilake; what is, integration/test_deployment.py runs",
     "make deploy-cluster": "permissions are not in minilake; the rest integration/test_deployment.py runs",
