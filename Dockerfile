@@ -7,7 +7,14 @@
 FROM apache/airflow:3.3.2-python3.11 AS packages
 # All of them are pinned: nothing is left to resolve, and nothing is taken whose hash is not the one in the file.
 COPY --chown=airflow:0 requirements.txt /tmp/
-RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements.txt
+RUN pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement /tmp/requirements.txt
+# Bytecode of what Airflow's components and tasks import, and of no more: else each new container would compile it for itself.
+COPY --chown=airflow:0 local/scheduler_settings /tmp/scheduler_settings
+RUN AIRFLOW_HOME=/tmp/airflow PYTHONPATH=/tmp/scheduler_settings python -c 'import airflow.api_fastapi.app, airflow_local_settings, \
+    airflow.cli.commands.api_server_command, airflow.cli.commands.db_command, airflow.executors.local_executor, \
+    airflow.jobs.dag_processor_job_runner, airflow.jobs.scheduler_job_runner, airflow.jobs.triggerer_job_runner, \
+    airflow.sdk.execution_time.task_runner' \
+    && rm -rf /tmp/airflow
 # Where volumes are mounted; a new volume gets its owner from here.
 RUN umask 077 && mkdir --parents /opt/airflow/.stack/drive /opt/airflow/.stack/mirror
 
@@ -29,12 +36,21 @@ USER airflow
 # Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself, and what
 # puts the job there.
 COPY --chown=airflow:0 requirements-local.txt /tmp/
+<<<<<<< HEAD
 RUN sed -n '/^\(databricks-sdk\|minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
     && pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements-services.txt
+=======
+RUN sed -n '/^\(minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
+    && pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement /tmp/requirements-services.txt
+>>>>>>> 2f0078e021e49751cb6909c09981a1396395ab85
 COPY --chown=airflow:0 include /opt/airflow/include
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 local /opt/airflow/local
 COPY --chown=airflow:0 deployment /opt/airflow/deployment
 COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
+<<<<<<< HEAD
 RUN python -m compileall -q local plugins deployment spark_jobs && python -c 'import local.databricks'
+=======
+RUN python -m compileall -q local plugins spark_jobs && python -c 'import local.databricks, local.spark_warmup'
+>>>>>>> 2f0078e021e49751cb6909c09981a1396395ab85
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "python", "-m", "local.container"]

@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,17 +88,32 @@ def make_project(name: str, folder: Path, settings: Mapping[str, str]) -> Projec
     folder
         Where its settings are written.
     settings
-        Settings besides ports and secrets.
+        Settings besides ports and secrets. Real connections of who develops here are none of them.
     """
     ports = pick_ports({}, [*_PUBLISHED, *_INSIDE])
     text = (CHECKOUT / ".env.example").read_text()
-    for variable, value in {_PUBLISHED[service]: str(ports[service]) for service in _PUBLISHED}.items() | settings.items():
+    given = {variable: str(ports[service]) for service, variable in _PUBLISHED.items()}
+    given |= {"CONNECTIONS_FILE": str(folder / "connections.env"), **settings}
+    for variable, value in given.items():
         text = re.sub(rf"(?m)^{variable}=.*$", f"{variable}={value}", text)
     env_file = folder / "env"
     env_file.write_text(filled(text))
     values = dict(re.findall(r"(?m)^(\w+)=(.*)$", env_file.read_text()))
     passwords = {each: values[secret_variable(each)] for each in NEW_PASSWORDS}
     return Project(name, StackConfig(folder, ports, passwords), env_file)
+
+
+@contextmanager
+def running(name: str, folder: Path, settings: Mapping[str, str]) -> Iterator[Project]:
+    """Bring a project up, and remove all of it at the end."""
+    project = make_project(name, folder, settings)
+    project.compose("config", "--quiet")
+    project.down()  # what a killed test left
+    try:
+        project.up()
+        yield project
+    finally:
+        project.down()
 
 
 def docker(*words: str) -> str:

@@ -22,7 +22,7 @@ from local.airflow_service import airflow_client
 from local.drive_standin.tree import DriveTree
 from local.outputs import download_outputs
 from local.progress import is_done
-from tests.compose.project import Project, docker, make_project
+from tests.compose.project import Project, docker, running
 from tests.conftest import RULES, expected
 
 SECONDS = 300  # for a feed; a killed container may cost one try of a task and its delay
@@ -36,14 +36,8 @@ pytestmark = pytest.mark.timeout(1500)  # the first test builds and starts all
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     settings = {"COMPOSE_PROFILES": "local", "DEMO_ROWS": "3000"}
-    project = make_project("transaction-patterns-test", tmp_path_factory.mktemp("project"), settings)
-    project.compose("config", "--quiet")
-    project.down()  # what a killed test left
-    try:
-        project.up()
+    with running("transaction-patterns-test", tmp_path_factory.mktemp("project"), settings) as project:
         yield project
-    finally:
-        project.down()
 
 
 @pytest.fixture(scope="module")

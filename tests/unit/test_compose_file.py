@@ -30,6 +30,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def test_schema_of_compose() -> None:
+    pytest.importorskip("check_jsonschema")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -202,7 +203,7 @@ def test_nothing_but_what_is_copied_goes_to_the_builder() -> None:
     lines = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     copied = re.findall(r"^COPY (?:--chown=\S+ )?(\S+) \S+$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
     assert (lines[0], lines[-1]) == ("*", "**/__pycache__")
-    assert sorted(lines[1:-1]) == sorted({f"!{name}" for name in copied})
+    assert sorted(lines[1:-1]) == sorted({f"!{name.split('/')[0]}" for name in copied})
 
 
 def test_env_gets_what_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
