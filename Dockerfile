@@ -36,21 +36,12 @@ USER airflow
 # Of what the stack on a developer's machine has besides, containers need the emulator only, with what it needs itself, and what
 # puts the job there.
 COPY --chown=airflow:0 requirements-local.txt /tmp/
-<<<<<<< HEAD
 RUN sed -n '/^\(databricks-sdk\|minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
-    && pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/requirements-services.txt
-=======
-RUN sed -n '/^\(minilake\|docker\|duckdb\|pytz\)==/,/[^\\]$/p' /tmp/requirements-local.txt > /tmp/requirements-services.txt \
     && pip install --no-cache-dir --no-compile --no-deps --require-hashes --requirement /tmp/requirements-services.txt
->>>>>>> 2f0078e021e49751cb6909c09981a1396395ab85
 COPY --chown=airflow:0 include /opt/airflow/include
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 local /opt/airflow/local
 COPY --chown=airflow:0 deployment /opt/airflow/deployment
 COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
-<<<<<<< HEAD
-RUN python -m compileall -q local plugins deployment spark_jobs && python -c 'import local.databricks'
-=======
-RUN python -m compileall -q local plugins spark_jobs && python -c 'import local.databricks, local.spark_warmup'
->>>>>>> 2f0078e021e49751cb6909c09981a1396395ab85
+RUN python -m compileall -q local plugins deployment spark_jobs && python -c 'import local.databricks, local.spark_warmup'
 ENTRYPOINT ["/usr/bin/dumb-init", "--", "python", "-m", "local.container"]
