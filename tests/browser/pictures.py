@@ -1,6 +1,6 @@
 """Take the pictures of the README: a feed of the real size, from the trigger form to the download, in a real Airflow.
 
-``make pictures`` writes ``docs/images/page-*.png`` and ``docs/images/walkthrough.webp``, over those that are there.
+``make pictures`` writes ``page-*.png``, ``trigger-form.png`` and ``walkthrough.webp`` into ``docs/images``, over those that are there.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _trigger(visitor: Visitor, film: Film, feed: str) -> None:
     page = visitor.page
     page.goto(f"{visitor.base_url}/dags/transaction_patterns")
     page.get_by_test_id("trigger-dag-button").first.click()
-    field = page.locator("[name='element_feed'], #element_feed").first
+    page.get_by_text("The feed, and what this run does").click()  # Airflow's form begins with all sections closed
+    field = page.locator("#element_feed")
     field.wait_for()
     film.frame()
     field.fill(feed)
@@ -102,8 +103,6 @@ def _watch(visitor: Visitor, film: Film) -> None:
         number += 1
         if number % 5 == 1:
             film.frame(500)
-        if number == 60:
-            page.screenshot(path=IMAGES / "page-running.png")
         page.wait_for_timeout(1000)
     film.frame(1500)
     page.screenshot(path=IMAGES / "page-overview.png")
@@ -126,11 +125,12 @@ def _look_around(visitor: Visitor, film: Film, feed: str) -> None:
     frame.get_by_role("button", name="Backfill these…").click()
     film.frame(1500)
     frame.get_by_role("button", name="Cancel").click()
-    for view, name in (("detections", "page-detections"), ("merchants", "page-merchants"), ("files", "page-files")):
+    for view in ("detections", "merchants", "files"):
         frame = visitor.look_at(view, feed)
         expect(frame.locator("tbody tr").first).to_be_visible()
-        page.screenshot(path=IMAGES / f"{name}.png")
         film.frame(2000)
+        if view != "files":
+            page.screenshot(path=IMAGES / f"page-{view}.png")
     with page.expect_download() as download, tempfile.TemporaryDirectory() as folder:
         frame.get_by_role("link", name="Download all as zip").click()
         download.value.save_as(Path(folder) / "feed.zip")
