@@ -1,6 +1,6 @@
 """Take the pictures of the README: a feed of the real size, from the trigger form to the download, in a real Airflow.
 
-``make pictures`` writes ``page-*.png``, ``trigger-form.png`` and ``walkthrough.webp`` into ``docs/images``, over those that are there.
+``make pictures`` writes ``page-*.png``, ``trigger-form.png`` and ``walkthrough.webp`` into ``docs/images``.
 """
 
 from __future__ import annotations
