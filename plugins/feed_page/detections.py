@@ -18,7 +18,7 @@ class Filters(BaseModel):
     """What the page's form asks for; what is ``None`` or empty does not restrict."""
 
     feed: str | None = Field(default=None, max_length=63)
-    pattern: Literal["", "PatId1", "PatId2", "PatId3"] = ""
+    pattern: str = Field(default="", max_length=32, pattern="^[A-Za-z0-9]*$")
     merchant: str = Field(default="", max_length=300)
     customer: str = Field(default="", max_length=300)
     first_chunk: int | Literal[""] | None = None

@@ -74,7 +74,10 @@ def detections(request: Request, filters: Annotated[Filters, Query()]) -> HTMLRe
     with open_reader() as ledger:
         if (state := feed_state(ledger, filters.feed)) is None:
             return render(request, "empty.html")
-        return _page(request, "detections", state, filters=filters, page=page_of_detections(ledger, state.feed_id, filters))
+        return _page(
+            request, "detections", state, filters=filters, page=page_of_detections(ledger, state.feed_id, filters),
+            patterns=ledger.rows("page_patterns", feed_id=state.feed_id),
+        )  # fmt: skip
 
 
 @router.get("/files")

@@ -130,6 +130,7 @@ def test_detections_explain_themselves(client: TestClient, fed: tuple[Ledger, st
     html = client.get("/detections").text
     assert "84 transactions, average 22.41 &lt; 23" in html
     assert "not kept: detected by an older version" in html
+    assert re.findall(r"<option value=.PatId\d.>([^<]+)", html) == ["PatId2 CHILD"]
     assert "no, at chunk 2" in html
     assert NASTY not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
@@ -173,7 +174,7 @@ def test_pages_follow_each_other(client: TestClient, fed: tuple[Ledger, str], so
 
 
 @pytest.mark.parametrize(
-    "nonsense", [{"pattern": "PatId9"}, {"sort": "length"}, {"first_chunk": "one"}, {"after": "x"}, {"merchant": "M" * 301}]
+    "nonsense", [{"pattern": "Pat Id"}, {"sort": "length"}, {"first_chunk": "one"}, {"after": "x"}, {"merchant": "M" * 301}]
 )
 def test_nonsense_is_refused(client: TestClient, fed: tuple[Ledger, str], nonsense: dict[str, str]) -> None:
     assert client.get("/detections", params=nonsense).status_code == 422
