@@ -7,7 +7,7 @@ with recursive found (pattern_id) as (
     where f.pattern_id is not null
 )
 select f.pattern_id, d.action_type
-from found f
+from (select pattern_id from found where pattern_id is not null) f -- the last step finds none, and would be looked for everywhere
 cross join lateral (
     select action_type from ledger.detection where feed_id = %(feed_id)s and pattern_id = f.pattern_id limit 1
 ) d

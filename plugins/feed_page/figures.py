@@ -14,7 +14,8 @@ PATTERNS = ("PatId1", "PatId2", "PatId3")
 PARTS = ("landing", "waiting", "detecting", "committing", "exporting")
 """What the time of a batch is spent on, in this order."""
 
-_POINTS = 400
+POINTS = 400
+"""How many points a line has at most."""
 
 
 def pace(feed: Row, points: Sequence[Row]) -> Figure:
@@ -47,7 +48,7 @@ def _applied_steps(points: Sequence[Row]) -> tuple[list[datetime], list[int]]:
 
 def stretch_length(chunks: int) -> int:
     """How many chunks are counted together, so that the line has at most some hundred points."""
-    return max(1, -(-chunks // _POINTS))
+    return max(1, -(-chunks // POINTS))
 
 
 def found(rows: Iterable[Row], step: int, applied: int) -> Figure:

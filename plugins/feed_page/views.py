@@ -22,7 +22,6 @@ FeedName = Annotated[str | None, Query(max_length=63)]
 _MOVING_SECONDS = 2
 _RESTING_SECONDS = 15
 _BATCHES = 60
-_POINTS = 400
 _FILES = 100
 _MERCHANTS = 25
 
@@ -46,7 +45,7 @@ def overview(request: Request, feed: FeedName = None) -> HTMLResponse:
 
 def _charts(ledger: Ledger, state: FeedState) -> dict[str, Any]:
     step = figures.stretch_length(state.overview.applied)
-    points = ledger.rows("page_pace", feed_id=state.feed_id, points=_POINTS)
+    points = ledger.rows("page_pace", feed_id=state.feed_id, points=figures.POINTS)
     batches = ledger.rows("page_batches", feed_id=state.feed_id, batches=_BATCHES)
     found = ledger.rows("page_found", feed_id=state.feed_id, applied=state.overview.applied, step=step)
     return {
