@@ -21,10 +21,11 @@ RUN umask 077 && mkdir --parents /opt/airflow/.stack/drive /opt/airflow/.stack/m
 FROM packages AS airflow
 COPY --chown=airflow:0 include /opt/airflow/include
 COPY --chown=airflow:0 local /opt/airflow/local
+COPY --chown=airflow:0 deployment /opt/airflow/deployment
 COPY --chown=airflow:0 spark_jobs /opt/airflow/spark_jobs
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 dags /opt/airflow/dags
-RUN python -m compileall -q local plugins dags
+RUN python -m compileall -q local deployment plugins dags
 
 FROM packages AS services
 USER root

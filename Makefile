@@ -17,8 +17,8 @@ help: ## Show this help
 
 setup: system $(STAMP_NODE) ## Install what is missing: .venv, node_modules, and with apt (as root) Java and the JDBC driver
 
-demo: setup ## Generate a feed, run the pipeline on it in Airflow until it is exhausted, show the result; files in out/demo/
-	@$(PYTHON) -m local.demo
+demo: setup ## Generate a feed, run the pipeline on it until it is exhausted, show the result; files in out/demo/: [ROWS=594643] [SEED=1] [INTERVAL=1]
+	@$(PYTHON) -m local.demo $${ROWS:+--rows "$$ROWS"} $${SEED:+--seed "$$SEED"} $${INTERVAL:+--interval "$$INTERVAL"}
 
 run: setup ## Run given files: TRANSACTIONS=t.csv IMPORTANCE=i.csv OUT=dir [SETTINGS=s.json] [INTERVAL=0] [FIRST=1] [LAST=9]
 	@$(PYTHON) -m local.run \

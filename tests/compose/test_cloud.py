@@ -17,7 +17,7 @@ OWNER = {
     "schema": "ledger",
     "extra": {"sslmode": "require"},
 }
-AIRFLOW = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
+AIRFLOW = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-history"}
 
 pytestmark = pytest.mark.timeout(1500)  # the image may have to be built
 
