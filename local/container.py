@@ -140,7 +140,7 @@ def main() -> int:
         commands.add_parser(service.__name__, help=service.__doc__).set_defaults(run=service)
     one_shot = commands.add_parser("prepare", help="make what the other services need, and end")
     one_shot.add_argument("--stand-ins", action="store_true", help="Blob Storage, Databricks and Drive are containers, too")
-    one_shot.add_argument("--demo-rows", type=int, default=60_000, help="transactions of the demo feed on the Drive stand-in")
+    one_shot.add_argument("--demo-rows", type=int, default=300_000, help="transactions of the demo feed on the Drive stand-in")
     one_shot.set_defaults(run=prepare)
     arguments = vars(parser.parse_args())
     arguments.pop("service")

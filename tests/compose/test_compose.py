@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(1500)  # the first test builds and starts all
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    settings = {"COMPOSE_PROFILES": "local", "DEMO_ROWS": "3000"}
+    settings = {"COMPOSE_PROFILES": "local"}
     with running("transaction-patterns-test", tmp_path_factory.mktemp("project"), settings) as project:
         yield project
 
@@ -58,9 +58,9 @@ class Watch:
     def __init__(self, project: Project, feed: str, small: tuple[Path, Path]) -> None:
         self._project, self._feed, self._small = project, feed, small
 
-    def start(self, folder_id: str, interval: float) -> None:
+    def start(self, folder_id: str, **settings: object) -> None:
         with airflow_client(self._project.config) as client:
-            AirflowApi(client).trigger({"feed": self._feed, "folder_id": folder_id, **RULES, "interval_seconds": interval})
+            AirflowApi(client).trigger({"feed": self._feed, "folder_id": folder_id, **settings})
 
     def wait_until(self, holds: Callable[[Row], bool]) -> Row:
         deadline = time.monotonic() + SECONDS
@@ -74,11 +74,14 @@ class Watch:
             time.sleep(0.5)
 
     def check_outputs(self, folder: Path) -> None:
-        files = [file for file in download_outputs(self._project.config.addresses, self._feed, folder) if file.suffix == ".csv"]
-        rows = chain.from_iterable(csv.DictReader(file.open(newline="")) for file in files)
-        found = [(row["patternId"], row["ActionType"], row["customerName"], row["MerchantId"]) for row in rows]
+        found = self.outputs(folder)
         assert found == [detection[1:] for detection in expected(*self._small, RULES)]
         assert {pattern for pattern, *_ in found} == {"PatId1", "PatId2", "PatId3"}
+
+    def outputs(self, folder: Path) -> list[tuple[str, ...]]:
+        files = [file for file in download_outputs(self._project.config.addresses, self._feed, folder) if file.suffix == ".csv"]
+        rows = chain.from_iterable(csv.DictReader(file.open(newline="")) for file in files)
+        return [(row["patternId"], row["ActionType"], row["customerName"], row["MerchantId"]) for row in rows]
 
     def _progress(self) -> Row | None:
         """Ask the ledger as the reader; ``None`` while it has no feed, no schema, or does not answer."""
@@ -93,7 +96,7 @@ def test_small_feed_gives_what_the_reference_gives(
     project: Project, folder_id: str, small: tuple[Path, Path], tmp_path: Path
 ) -> None:
     watch = Watch(project, "calm", small)
-    watch.start(folder_id, interval=0)
+    watch.start(folder_id, **RULES, interval_seconds=0)
     watch.wait_until(is_done)
     watch.check_outputs(tmp_path)
 
@@ -103,7 +106,7 @@ def test_killed_in_the_middle_of_a_feed(
     project: Project, folder_id: str, small: tuple[Path, Path], tmp_path: Path, service: str
 ) -> None:
     watch = Watch(project, f"killed-{service}", small)
-    watch.start(folder_id, interval=8)
+    watch.start(folder_id, **RULES, interval_seconds=8)
     progress = watch.wait_until(lambda progress: progress["applied"] >= 1)
     assert not progress["landed_to_end"]
     project.kill(service)
@@ -112,10 +115,11 @@ def test_killed_in_the_middle_of_a_feed(
     watch.check_outputs(tmp_path)
 
 
-def test_files_of_the_demo_feed_are_on_drive(project: Project, small: tuple[Path, Path]) -> None:
+def test_the_demo_feed_is_on_drive_and_shows_every_pattern(project: Project, small: tuple[Path, Path], tmp_path: Path) -> None:
     watch = Watch(project, "demo", small)
-    watch.start("root", interval=0)
+    watch.start("root", interval_seconds=0)
     watch.wait_until(is_done)
+    assert {pattern for pattern, *_ in watch.outputs(tmp_path)} == {"PatId1", "PatId2", "PatId3"}
 
 
 def test_no_secret_is_in_an_image(project: Project) -> None:
