@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent
 from detectors import DETECTORS, detect_all
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import landed_blobs, verify_checksums, verify_rows
+from detectors.session import fit_to_size
 from detectors.staging import Staging, jdbc_options, observed
 from detectors.state import read_batch
 from detectors.steps import reason_last, step
@@ -61,6 +62,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     with step("blobs verified") as facts:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
+        fit_to_size(spark, sum(chunk.rows for chunk in landed.chunks))
         verify_checksums(spark, landed.blobs)
         facts.append(f"{len(landed.chunks)} chunks")
         if landed.importance:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 import detect_patterns
 from detectors.errors import ChunkError, InputError, JobError
+from detectors.session import SMALL_ROWS, fit_to_size
 from detectors.staging import Staging, jdbc_options
 from local.config import Addresses
 from tests import reference
@@ -261,3 +262,19 @@ def test_chunk_of_rejected_rows_alone_counts_nothing(connection: Connection, tmp
     assert feed.count("staged_batch") == 1
     assert feed.staged("staged_pair", "merchant, customer, transactions", batch_id) == []
     assert feed.staged("staged_detection", DETECTION, batch_id) == []
+
+
+def test_a_small_batch_is_planned_without_adaptive_execution_and_a_large_one_as_the_compute_wants(spark: SparkSession) -> None:
+    names = ("spark.sql.adaptive.enabled", "spark.sql.shuffle.partitions")
+    fit_to_size(spark, SMALL_ROWS + 1)
+    usual = [spark.conf.get(name) for name in names]
+    assert usual[0] == "true"
+    fit_to_size(spark, SMALL_ROWS)
+    assert [spark.conf.get(name) for name in names] == ["false", "2"]
+    fit_to_size(spark, SMALL_ROWS + 1)
+    assert [spark.conf.get(name) for name in names] == usual
+
+
+def test_a_setting_that_the_compute_refuses_stays(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    fit_to_size(spark, 1, {"spark.sql.warehouse.dir": "/elsewhere"})
+    assert capsys.readouterr().out.startswith("spark.sql.warehouse.dir stays as it is: ")

@@ -1,0 +1,37 @@
+"""How Spark plans a batch: one of few rows otherwise than one of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+SMALL_ROWS = 200_000
+"""A batch of at most so many rows is small: 20 chunks of the usual size."""
+
+SMALL: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+"""For small batches. Adaptive execution ends a job at every exchange, and plans the rest anew: of rows as few as these that takes
+longer than they do. Without it nobody joins small partitions, so there are few to begin with."""
+
+
+def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL) -> None:
+    """Let the session plan for a batch of so many rows; nothing of it changes a result.
+
+    Parameters
+    ----------
+    spark
+        The session. Jobs may share it: for a large batch it gets back what the compute starts it with.
+    rows
+        Of the batch.
+    small
+        The settings of a small batch. One that the compute refuses (serverless compute allows few) stays as it is.
+    """
+    for name, value in small.items():
+        try:
+            if rows <= SMALL_ROWS:
+                spark.conf.set(name, value)
+            else:
+                spark.conf.unset(name)
+        except PySparkException as error:
+            print(f"{name} stays as it is: {error.getCondition() or type(error).__name__}", flush=True)
