@@ -60,9 +60,9 @@ class Batch:
     def running(self) -> DataFrame:
         """The totals of ``pairs`` at each chunk that adds to them.
 
-        ``merchant, customer, chunk, added, transactions, cents, as_female, as_male, weight, is_first``: ``added`` is of the
-        chunk, ``as_...`` the chunk if it shows that gender, ``BEFORE`` if the state does; ``is_first`` says whether it is the
-        pair's first chunk of the batch.
+        ``merchant, customer, chunk, until, added, transactions, cents, as_female, as_male, weight, is_first``: ``until`` is the
+        pair's next chunk, or the one behind the batch; ``added`` is of the chunk, ``as_...`` the chunk if it shows that gender,
+        ``BEFORE`` if the state does; ``is_first`` says whether it is the pair's first chunk of the batch.
         """
         before = self.pairs.select(
             "merchant",
@@ -83,6 +83,7 @@ class Batch:
                 "merchant",
                 "customer",
                 "chunk",
+                F.lead("chunk", 1, self.last_chunk + 1).over(by_chunk).alias("until"),
                 F.col("transactions").alias("added"),
                 (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
                 (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
