@@ -16,6 +16,9 @@ from detectors.transactions import increments
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
 
+NEVER = 2**31 - 1
+"""Behind every boundary."""
+
 Arguments = Mapping[str, Callable[[str], Any]]
 """Arguments of the job, with what reads the text of each."""
 
@@ -61,7 +64,7 @@ class Batch:
         """The totals of ``pairs`` at each chunk that adds to them.
 
         ``merchant, customer, chunk, until, added, transactions, cents, as_female, as_male, weight, is_first``: ``until`` is the
-        pair's next chunk, or the one behind the batch; ``added`` is of the chunk, ``as_...`` the chunk if it shows that gender,
+        pair's next chunk of the batch, or ``NEVER``; ``added`` is of the chunk, ``as_...`` the chunk if it shows that gender,
         ``BEFORE`` if the state does; ``is_first`` says whether it is the pair's first chunk of the batch.
         """
         before = self.pairs.select(
@@ -83,7 +86,7 @@ class Batch:
                 "merchant",
                 "customer",
                 "chunk",
-                F.lead("chunk", 1, self.last_chunk + 1).over(by_chunk).alias("until"),
+                F.lead("chunk", 1, NEVER).over(by_chunk).alias("until"),
                 F.col("transactions").alias("added"),
                 (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
                 (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from detectors.batch import BEFORE, Arguments, Batch, first_boundary
+from detectors.batch import BEFORE, NEVER, Arguments, Batch, first_boundary
 
 PATTERN_ID = "PatId3"
 ACTION_TYPE = "DEI-NEEDED"
 ARGUMENTS: Arguments = {"dei_min_female": int}
-
-_NEVER = 2**31 - 1
 
 
 def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
@@ -60,8 +58,8 @@ def _changes(batch: Batch) -> DataFrame:
     but lie within the same bounds.
     """
     first_seen = batch.running.groupBy("merchant", "customer").agg(
-        F.coalesce(F.min("as_female"), F.lit(_NEVER)).alias("as_female"),
-        F.coalesce(F.min("as_male"), F.lit(_NEVER)).alias("as_male"),
+        F.coalesce(F.min("as_female"), F.lit(NEVER)).alias("as_female"),
+        F.coalesce(F.min("as_male"), F.lit(NEVER)).alias("as_male"),
     )
     # A customer counts from the chunk on that shows the first gender, up to the one that shows the other.
     steps = F.array(
@@ -72,7 +70,7 @@ def _changes(batch: Batch) -> DataFrame:
     return (
         first_seen.where(F.col("as_female") != F.col("as_male"))
         .select("merchant", is_female.alias("is_female"), F.inline(steps))
-        .where((F.col("chunk") > BEFORE) & (F.col("chunk") < _NEVER))
+        .where((F.col("chunk") > BEFORE) & (F.col("chunk") < NEVER))
         .select(
             "merchant",
             "chunk",

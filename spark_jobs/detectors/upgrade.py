@@ -7,20 +7,19 @@ customer is compared with the two limits, at its own chunks and at those where a
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from detectors import places
-from detectors.batch import BEFORE, Arguments, Batch, first_boundary
+from detectors.batch import BEFORE, NEVER, Arguments, Batch, first_boundary
 
 PATTERN_ID = "PatId1"
 ACTION_TYPE = "UPGRADE"
 ARGUMENTS: Arguments = {"upgrade_percent": int, "upgrade_min_transactions": int}
 
 _WEIGHT = "decimal(38,12)"
-_NEVER = 2**31 - 1
 
 
 def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int) -> DataFrame:
@@ -52,10 +51,10 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
     limits = limits.withColumn("is_easier", _is_easier())
     holds = (
-        _totals(batch, max(limit.most_weight for limit in by_weight))
+        _totals(batch, by_weight)
         .join(F.broadcast(limits), ["merchant", "chunk"])
         .where(
-            (F.col("is_new") | F.col("is_easier"))
+            ((F.col("chunk") == F.col("since")) | F.col("is_easier"))
             & (F.col("transactions") >= F.col("least_transactions"))
             & (F.col("weight") <= F.col("most_weight"))
         )
@@ -96,7 +95,7 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
     from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
     return (
         changes.withColumn("customers", F.sum("customers").over(so_far))
-        .withColumn("changed_again_at", F.lead("changed_at", 1, _NEVER).over(so_far))
+        .withColumn("changed_again_at", F.lead("changed_at", 1, NEVER).over(so_far))
         .join(F.broadcast(by_weight), "merchant")
         .where((F.col("chunk") >= F.col("changed_at")) & (F.col("chunk") < F.col("changed_again_at")))
         .withColumn("customers", F.sum("customers").over(from_top))
@@ -133,48 +132,32 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     )
 
 
-def _totals(batch: Batch, most_weight: Decimal) -> DataFrame:
-    """Give the customers' totals at every boundary of the batch: ``merchant, customer, chunk, is_new, transactions, weight``.
+def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
+    """Give the customers' totals at every boundary of the batch: ``merchant, customer, since, chunk, transactions, weight``.
 
-    ``is_new`` says whether the chunk has changed the total. Left out are customers whose weight is too high for every merchant at
-    every boundary. A row for each boundary, so that limits are looked up: compared with all boundaries of its merchant, a batch
-    of three times the chunks took nine times as long.
+    ``since`` is the chunk that has made the total what it is, ``BEFORE`` if the state did. Left out are customers whose weight is
+    too high for every merchant at every boundary. A row for each boundary, so that limits are looked up: to compare each total
+    with all boundaries of its merchant would cost rows x boundaries.
     """
     # At its first chunk of the batch a customer still had for a while what it had before.
     totals = F.array(
-        F.struct(F.col("chunk").alias("since"), "until", F.lit(True).alias("is_new"), "transactions"),
+        F.struct(F.col("chunk").alias("since"), "until", "transactions"),
         F.struct(
-            F.when(F.col("is_first"), batch.first_chunk).alias("since"),
+            F.when(F.col("is_first"), BEFORE).alias("since"),
             F.col("chunk").alias("until"),
-            F.lit(False).alias("is_new"),
             (F.col("transactions") - F.col("added")).alias("transactions"),
         ),
     )
-    since = F.lit(batch.first_chunk)
-    idle = batch.idle.select(
-        "merchant",
-        "customer",
-        since.alias("since"),
-        F.lit(batch.last_chunk + 1).alias("until"),
-        F.lit(False).alias("is_new"),
-        "transactions",
-        "weight",
-    )
+    # The batch's own chunks come as rows: as numbers they would stand in the code that Spark generates, anew for every batch.
+    merchants = [(merchant, batch.first_chunk, batch.last_chunk) for merchant in sorted({limit.merchant for limit in by_weight})]
+    ranked = batch.transactions.sparkSession.createDataFrame(merchants, "merchant string, first_chunk int, last_chunk int")
+    first, last = F.greatest("since", "first_chunk"), F.least(F.col("until") - 1, "last_chunk")
     return (
-        batch.running.where(F.col("weight") <= most_weight)
+        batch.running.where(F.col("weight") <= max(limit.most_weight for limit in by_weight))
         .select("merchant", "customer", F.inline(totals), "weight")
-        .select("merchant", "customer", "since", "until", "is_new", "transactions", "weight")
-        .where((F.col("since") < F.col("until")) & (F.col("transactions") > 0))
-        .unionByName(idle)
-        .select(
-            "merchant",
-            "customer",
-            F.explode(F.sequence("since", F.col("until") - 1)).alias("chunk"),
-            "since",
-            "is_new",
-            "transactions",
-            "weight",
-        )
-        .withColumn("is_new", F.col("is_new") & (F.col("chunk") == F.col("since")))
-        .drop("since")
+        .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
+        .unionByName(batch.idle.withColumns({"since": F.lit(BEFORE), "until": F.lit(NEVER)}))
+        .join(F.broadcast(ranked), "merchant")
+        .where(first <= last)
+        .select("merchant", "customer", "since", F.explode(F.sequence(first, last)).alias("chunk"), "transactions", "weight")
     )
