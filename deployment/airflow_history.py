@@ -40,9 +40,9 @@ def delete_before(moment: datetime, logs: Path) -> int:
     subprocess.CalledProcessError
         Airflow's own command has failed; it says why on standard error.
     """
-    airflow = [sys.executable, "-m", "airflow", "db", "clean"]
     # Without an archive: its tables would be what is to be got rid of.
-    command = [*airflow, "--clean-before-timestamp", moment.isoformat(), "--skip-archive", "--yes"]
+    options = ["--clean-before-timestamp", moment.isoformat(), "--skip-archive", "--yes"]
+    command = [sys.executable, "-m", "airflow", "db", "clean", *options]
     subprocess.run(command, check=True)  # noqa: S603 -- nothing of it comes from outside but a date
     old = [path for path in logs.rglob("*") if path.lstat().st_mtime < moment.timestamp()]
     for folder in sorted((path for path in old if path.is_dir() and not path.is_symlink()), reverse=True):  # the inner ones first

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from local.config import CHECKOUT, load_config
+from local.postgres import connect
 from local.run import RunRequest, run
 from local.stack import Stack
 from tests.conftest import RULES
@@ -22,15 +22,7 @@ _FORTY_DAYS = 40 * 24 * 3600.0
 
 @pytest.fixture
 def database(airflow: Stack) -> Any:
-    config = load_config(airflow.directory)
-    with psycopg.connect(
-        host=config.host("postgres"),
-        port=config.ports["postgres"],
-        user="airflow",
-        password=config.passwords["airflow_db"],
-        dbname="airflow",
-        autocommit=True,
-    ) as connection:
+    with connect(load_config(airflow.directory), "airflow") as connection:
         yield connection
 
 
