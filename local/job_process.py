@@ -1,28 +1,85 @@
 """Runs a job of minilake as a process that ends with its run: cancelled, timed out, or with the service.
 
-minilake's own executor lets the process of a cancelled run go on, and says no more of a failure than its exit code.
+minilake's own executor starts Python anew for each job, lets the process of a cancelled run go on, and says no more of a failure
+than its exit code.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import socket
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import psutil
 from minilake import docker_executor
 from minilake.services import jobs
 
+from local import job_python
 from local.config import SECRET_PREFIX
+from local.supervision import marked_processes
 
 _POLL_SECONDS = 0.2
 _RUN_ID: ContextVar[int | None] = ContextVar("run_id", default=None)
+_COMMAND = [sys.executable, job_python.__file__]
+
+
+class JobPython:
+    """The Python that jobs are forked from (``local.job_python``): started when needed, and again when it has ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs. It loads its libraries while others go on; a job that comes before waits."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._requests is not None:
+            self._requests.close()
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_COMMAND, str(theirs.fileno())], env=_job_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+
+    def stop(self) -> None:
+        """End it; jobs that it has begun go on."""
+        if self._requests is not None:
+            self._requests.close()
+        if self._process is not None:
+            self._process.wait()
+
+    def fork(self, script: str, args: Sequence[str], environment: Mapping[str, str]) -> tuple[int, int]:
+        """Let a job begin; give the ends of two pipes: its output, and a line with its pid, then one with its exit code."""
+        job = json.dumps({"script": script, "args": list(args), "environment": dict(environment)}).encode()
+        output, report = os.pipe(), os.pipe()
+        try:
+            try:
+                self._send(job, [output[1], report[1]])
+            except BrokenPipeError:  # it has ended a moment ago
+                self._process = None
+                self._send(job, [output[1], report[1]])
+        finally:
+            os.close(output[1])
+            os.close(report[1])
+        return output[0], report[0]
+
+    def _send(self, job: bytes, descriptors: list[int]) -> None:
+        self.start()
+        if self._requests is not None:
+            socket.send_fds(self._requests, [job], descriptors)
+
+
+_PYTHON = JobPython()
 
 
 def install() -> None:
@@ -35,6 +92,17 @@ def install() -> None:
 
     jobs._execute_run = execute_known_run
     docker_executor.run_python_task = run_python_task
+    _PYTHON.start()
+
+
+def job_pids(directory: Path) -> list[int]:
+    """Give the processes of a stack's jobs: each leads a session of its own, unlike the Python that it comes from."""
+    found = []
+    for process in marked_processes(directory):
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.cmdline()[: len(_COMMAND)] == _COMMAND and os.getsid(process.pid) == process.pid:
+                found.append(process.pid)
+    return found
 
 
 async def run_python_task(
@@ -52,27 +120,29 @@ async def run_python_task(
     minilake.docker_executor.ExecutionResult
         Exit code and output; for a failure its last line as the error, as Databricks names the exception.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        script_path,
-        *args,
-        stdout=PIPE,
-        stderr=STDOUT,
-        env=_job_environment() | dict(env or {}),
-        cwd=Path(script_path).parent,
-        start_new_session=True,  # so that its children can be killed with it
-    )
-    output = asyncio.ensure_future(process.stdout.read() if process.stdout else asyncio.sleep(0, b""))
+    output, report = [await _reader(end) for end in _PYTHON.fork(str(Path(script_path).resolve()), args, env or {})]
+    logs = asyncio.ensure_future(output.read())
+    pid = int(await report.readline() or 0)
+    code = asyncio.ensure_future(report.readline())
     try:
-        ended = await _wait(process, timeout_seconds)
+        ended = await _wait(code, timeout_seconds)
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    logs = (await output).decode(errors="replace")
-    code = await process.wait()
-    lines = logs.strip().splitlines()
-    error = lines[-1] if ended and code and lines else None
-    return docker_executor.ExecutionResult(exit_code=code, logs=logs, timed_out=not ended, error=error)
+            if pid:
+                os.killpg(pid, signal.SIGKILL)
+    text = (await logs).decode(errors="replace")
+    # Nothing is reported when the Python that the job was forked from has ended before it.
+    exit_code = int(await code or -signal.SIGKILL)
+    lines = text.strip().splitlines()
+    error = lines[-1] if ended and exit_code and lines else None
+    return docker_executor.ExecutionResult(exit_code=exit_code, logs=text, timed_out=not ended, error=error)
+
+
+async def _reader(end: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", buffering=0))
+    return reader
 
 
 def _job_environment() -> dict[str, str]:
@@ -81,15 +151,14 @@ def _job_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
-async def _wait(process: Process, timeout_seconds: float) -> bool:
-    """Wait for the process or for the cancellation of its run; ``False`` when the time is up before."""
+async def _wait(code: asyncio.Future[bytes], timeout_seconds: float) -> bool:
+    """Wait for the end of the process or for the cancellation of its run; ``False`` when the time is up before."""
     deadline = asyncio.get_running_loop().time() + timeout_seconds
-    while process.returncode is None:
+    while not code.done():
         if asyncio.get_running_loop().time() > deadline:
             return False
         run = jobs._state["runs"].get(_RUN_ID.get(), {})
         if run.get("_cancel_requested"):
             return True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _POLL_SECONDS)
+        await asyncio.wait({code}, timeout=_POLL_SECONDS)
     return True

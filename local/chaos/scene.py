@@ -15,15 +15,14 @@ import psycopg
 from feeds.ledger import Ledger, Row
 from local.airflow_service import DAG_ID, unpause_dag
 from local.config import Addresses, StackError
+from local.job_process import job_pids
 from local.stack import Stack
-from local.supervision import marked_processes
 
 Found = TypeVar("Found")
 
 POLL_SECONDS = 0.1
 _AWAY = (httpx.HTTPError, psycopg.Error)
 _AWAY_SECONDS = 120
-_JOB_FILE = "detect_patterns.py"
 _HEAD = "wait_for_work"
 
 
@@ -123,12 +122,7 @@ class Scene:
 
     def job_processes(self) -> list[int]:
         """Give the pids of the jobs that the workspace executes now."""
-        found = []
-        for process in marked_processes(self.stack.directory):
-            with contextlib.suppress(psutil.Error):
-                if any(part.endswith(_JOB_FILE) for part in process.cmdline()):
-                    found.append(process.pid)
-        return found
+        return job_pids(self.stack.directory)
 
     def service_pid(self, program: str) -> int:
         """Give the pid of a program of the stack; 0 when it does not run."""

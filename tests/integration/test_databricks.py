@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from feeds.blob_names import chunk_blob, importance_blob, importance_prefix
 from local.config import JOB_FOLDER, Addresses
+from local.job_process import job_pids
 from local.mirror import mirror_blobs, wanted_blobs
 from local.stack import Stack
 
@@ -70,14 +70,9 @@ def ended(workspace: httpx.Client, run_id: int) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def job_processes() -> list[int]:
-    name = SCRIPT.rpartition("/")[2]
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if any(name in part for part in p.info["cmdline"] or [])]
-
-
-def wait_for_job() -> None:
+def wait_for_job(stack: Stack) -> None:
     deadline = time.monotonic() + 60
-    while not job_processes():
+    while not job_pids(stack.directory):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -98,18 +93,18 @@ def test_job_runs_with_secrets_and_gives_its_reason(workspace: httpx.Client) -> 
     assert "['--fail'] ledger" in output["logs"]
 
 
-def test_cancelled_run_ends_its_process(workspace: httpx.Client) -> None:
+def test_cancelled_run_ends_its_process(workspace: httpx.Client, stack: Stack) -> None:
     run_id = submit(workspace, "--wait")
-    wait_for_job()
+    wait_for_job(stack)
     workspace.post("/api/2.2/jobs/runs/cancel", json={"run_id": run_id}).raise_for_status()
     assert ended(workspace, run_id)["state"]["result_state"] == "CANCELED"
-    assert job_processes() == []
+    assert job_pids(stack.directory) == []
 
 
-def test_timed_out_run_ends_its_process(workspace: httpx.Client) -> None:
+def test_timed_out_run_ends_its_process(workspace: httpx.Client, stack: Stack) -> None:
     run = ended(workspace, submit(workspace, "--wait", timeout_seconds=1))
     assert run["tasks"][0]["state"]["result_state"] == "TIMEDOUT"
-    assert job_processes() == []
+    assert job_pids(stack.directory) == []
 
 
 def test_submission_mirrors_the_blobs_of_its_job(

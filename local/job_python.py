@@ -1,0 +1,97 @@
+"""Python with PySpark loaded, from which the processes of jobs are forked: on a warm cluster a job need not wait for its imports.
+
+``python local/job_python.py FD``; FD is a socket. A message on it is a job: ``{"script", "args", "environment"}`` as JSON, with
+two descriptors, for the job's output and for what this process says of it: its pid, and in the end its exit code. A job is a
+session of its own, so that all of its processes can be killed together; no job sees anything of another, nor of this checkout.
+
+A file of its own that imports nothing from here, because whatever it imports, every job would have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from importlib import import_module
+
+_LIBRARIES = ("pyspark.sql.functions", "pyspark.sql.connect.session")
+_MESSAGE_BYTES = 1 << 20
+
+
+def next_job(server: socket.socket) -> tuple[str, list[str], dict[str, str]]:
+    """Fork a process for each job that comes. Returns in these processes only, with what they are to run.
+
+    Raises
+    ------
+    SystemExit
+        The other end of the socket has been closed.
+    """
+    reports: dict[int, int] = {}
+    woken, wake = socket.socketpair()
+    for end in (woken, wake):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno())
+    with selectors.DefaultSelector() as selector:
+        selector.register(server, selectors.EVENT_READ)
+        selector.register(woken, selectors.EVENT_READ)
+        while True:
+            ready = [key.fileobj for key, _ in selector.select()]
+            if woken in ready:
+                woken.recv(_MESSAGE_BYTES)
+                _report_ended(reports)
+            if server not in ready:
+                continue
+            message, descriptors, _, _ = socket.recv_fds(server, _MESSAGE_BYTES, 2)
+            if not message:
+                raise SystemExit
+            output, report = descriptors
+            pid = os.fork()
+            if pid:
+                os.close(output)
+                reports[pid] = report
+                os.write(report, f"{pid}\n".encode())
+                continue
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for other in (*reports.values(), report, server.fileno(), woken.fileno(), wake.fileno()):
+                os.close(other)
+            _become_job(output)
+            job = json.loads(message)
+            return job["script"], job["args"], job["environment"]
+
+
+def _report_ended(reports: dict[int, int]) -> None:
+    """Say of each process that has ended with which exit code: negative for a signal."""
+    for pid in list(reports):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+                os.write(reports[pid], f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os.close(reports.pop(pid))
+
+
+def _become_job(output: int) -> None:
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.close(output)
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder
+    for library in _LIBRARIES:
+        import_module(library)
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        file, arguments, variables = next_job(requests)
+        requests.detach()  # closed already, and its number may be another's by now
+    os.environ.update(variables)
+    os.chdir(os.path.dirname(file))  # noqa: PTH120 -- a job may not find pathlib changed by this file
+    sys.argv = [file, *arguments]
+    sys.path.insert(0, os.path.dirname(file))  # noqa: PTH120
+    runpy.run_path(file, run_name="__main__")
