@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -52,26 +53,23 @@ class JobPython:
             )
 
     def stop(self) -> None:
-        """End it; jobs that it has begun go on."""
+        """End it, and the jobs that run."""
         if self._requests is not None:
             self._requests.close()
         if self._process is not None:
             self._process.wait()
 
-    def fork(self, script: str, args: Sequence[str], environment: Mapping[str, str]) -> tuple[int, int]:
-        """Let a job begin; give the ends of two pipes: its output, and a line with its pid, then one with its exit code."""
+    def fork(self, script: str, args: Sequence[str], environment: Mapping[str, str], output: int) -> socket.socket:
+        """Let a job begin that prints to a file; give a socket that tells a line with its pid, then one with its exit code."""
         job = json.dumps({"script": script, "args": list(args), "environment": dict(environment)}).encode()
-        output, report = os.pipe(), os.pipe()
-        try:
+        report, theirs = socket.socketpair()
+        with theirs:
             try:
-                self._send(job, [output[1], report[1]])
+                self._send(job, [output, theirs.fileno()])
             except BrokenPipeError:  # it has ended a moment ago
                 self._process = None
-                self._send(job, [output[1], report[1]])
-        finally:
-            os.close(output[1])
-            os.close(report[1])
-        return output[0], report[0]
+                self._send(job, [output, theirs.fileno()])
+        return report
 
     def _send(self, job: bytes, descriptors: list[int]) -> None:
         self.start()
@@ -120,29 +118,26 @@ async def run_python_task(
     minilake.docker_executor.ExecutionResult
         Exit code and output; for a failure its last line as the error, as Databricks names the exception.
     """
-    output, report = [await _reader(end) for end in _PYTHON.fork(str(Path(script_path).resolve()), args, env or {})]
-    logs = asyncio.ensure_future(output.read())
-    pid = int(await report.readline() or 0)
-    code = asyncio.ensure_future(report.readline())
-    try:
-        ended = await _wait(code, timeout_seconds)
-    finally:
-        with suppress(ProcessLookupError):
-            if pid:
-                os.killpg(pid, signal.SIGKILL)
-    text = (await logs).decode(errors="replace")
-    # Nothing is reported when the Python that the job was forked from has ended before it.
-    exit_code = int(await code or -signal.SIGKILL)
-    lines = text.strip().splitlines()
+    with tempfile.TemporaryFile() as output:
+        report = _PYTHON.fork(str(Path(script_path).resolve()), args, env or {}, output.fileno())
+        # A socket and a file: uvloop closes the descriptor of a pipe a second time, when it may be another thread's.
+        told, connection = await asyncio.open_unix_connection(sock=report)
+        pid = int(await told.readline() or 0)
+        code = asyncio.ensure_future(told.readline())
+        try:
+            ended = await _wait(code, timeout_seconds)
+        finally:
+            with suppress(ProcessLookupError):
+                if pid:
+                    os.killpg(pid, signal.SIGKILL)
+        # Nothing is told when the Python that the job was forked from has ended before it.
+        exit_code = int(await code or -signal.SIGKILL)
+        connection.close()
+        output.seek(0)
+        logs = output.read().decode(errors="replace")
+    lines = logs.strip().splitlines()
     error = lines[-1] if ended and exit_code and lines else None
-    return docker_executor.ExecutionResult(exit_code=exit_code, logs=text, timed_out=not ended, error=error)
-
-
-async def _reader(end: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(end, "rb", buffering=0))
-    return reader
+    return docker_executor.ExecutionResult(exit_code=exit_code, logs=logs, timed_out=not ended, error=error)
 
 
 def _job_environment() -> dict[str, str]:

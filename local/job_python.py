@@ -1,8 +1,9 @@
 """Python with PySpark loaded, from which the processes of jobs are forked: on a warm cluster a job need not wait for its imports.
 
 ``python local/job_python.py FD``; FD is a socket. A message on it is a job: ``{"script", "args", "environment"}`` as JSON, with
-two descriptors, for the job's output and for what this process says of it: its pid, and in the end its exit code. A job is a
-session of its own, so that all of its processes can be killed together; no job sees anything of another, nor of this checkout.
+two descriptors: of a file, for the job's output; and of a socket, for what this process says of it, its pid and in the end its
+exit code. A job is a session of its own, so that all of its processes can be killed together; no job sees anything of another,
+nor of this checkout.
 
 A file of its own that imports nothing from here, because whatever it imports, every job would have.
 """
@@ -17,6 +18,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 
 _LIBRARIES = ("pyspark.sql.functions", "pyspark.sql.connect.session")
@@ -29,7 +31,7 @@ def next_job(server: socket.socket) -> tuple[str, list[str], dict[str, str]]:
     Raises
     ------
     SystemExit
-        The other end of the socket has been closed.
+        The other end of the socket has been closed; the jobs that run are killed.
     """
     reports: dict[int, int] = {}
     woken, wake = socket.socketpair()
@@ -49,19 +51,21 @@ def next_job(server: socket.socket) -> tuple[str, list[str], dict[str, str]]:
                 continue
             message, descriptors, _, _ = socket.recv_fds(server, _MESSAGE_BYTES, 2)
             if not message:
+                _kill(reports)
                 raise SystemExit
             output, report = descriptors
             pid = os.fork()
             if pid:
                 os.close(output)
                 reports[pid] = report
-                os.write(report, f"{pid}\n".encode())
                 continue
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for other in (*reports.values(), report, server.fileno(), woken.fileno(), wake.fileno()):
+            for end in (server, woken, wake):
+                end.close()
+            for other in reports.values():
                 os.close(other)
-            _become_job(output)
+            _become_job(output, report)
             job = json.loads(message)
             return job["script"], job["args"], job["environment"]
 
@@ -76,8 +80,19 @@ def _report_ended(reports: dict[int, int]) -> None:
             os.close(reports.pop(pid))
 
 
-def _become_job(output: int) -> None:
+def _kill(pids: Iterable[int]) -> None:
+    """Kill jobs, each with all of its processes; one that has begun a moment ago is not a session yet."""
+    for pid in pids:
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            os.kill(pid, signal.SIGKILL)
+
+
+def _become_job(output: int, report: int) -> None:
     os.setsid()
+    os.write(report, f"{os.getpid()}\n".encode())  # not before: who knows it may kill the session
+    os.close(report)
     for stream in (1, 2):
         os.dup2(output, stream)
     os.close(output)
@@ -87,9 +102,7 @@ if __name__ == "__main__":
     sys.path.pop(0)  # this folder
     for library in _LIBRARIES:
         import_module(library)
-    with socket.socket(fileno=int(sys.argv[1])) as requests:
-        file, arguments, variables = next_job(requests)
-        requests.detach()  # closed already, and its number may be another's by now
+    file, arguments, variables = next_job(socket.socket(fileno=int(sys.argv[1])))
     os.environ.update(variables)
     os.chdir(os.path.dirname(file))  # noqa: PTH120 -- a job may not find pathlib changed by this file
     sys.argv = [file, *arguments]

@@ -10,9 +10,10 @@ from pyspark.sql import SparkSession
 SMALL_ROWS = 200_000
 """A batch of at most so many rows is small: 20 chunks of the usual size."""
 
-SMALL: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+SMALL: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
 """For small batches. Adaptive execution ends a job at every exchange, and plans the rest anew: of rows as few as these that takes
-longer than they do. Without it nobody joins small partitions, so there are few to begin with."""
+longer than they do. Without it nobody joins small partitions, so there is one; and what is in one partition need not travel again
+for the next grouping."""
 
 
 def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,10 +24,11 @@ def python() -> Iterator[JobPython]:
 def outcome(python: JobPython, script: Path, text: str, *args: str, **environment: str) -> tuple[str, int]:
     """Run a job to its end; give its output and exit code."""
     script.write_text(text)
-    output, report = python.fork(str(script), args, environment)
-    with os.fdopen(output) as printed, os.fdopen(report) as told:
-        said = told.read().split()
-        return printed.read(), int(said[1])
+    with tempfile.TemporaryFile("w+") as output:
+        with python.fork(str(script), args, environment, output.fileno()) as report, report.makefile() as told:
+            code = told.read().split()[1]
+        output.seek(0)
+        return output.read(), int(code)
 
 
 def test_a_job_finds_what_a_script_finds(python: JobPython, tmp_path: Path) -> None:
@@ -81,13 +83,14 @@ def test_jobs_run_side_by_side(python: JobPython, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "writes.py").write_text("open('pipe', 'w').write('passed on')")
     (tmp_path / "reads.py").write_text("print(open('pipe').read())")
-    ends = [end for name in ("writes", "reads") for end in python.fork(str(tmp_path / f"{name}.py"), (), {})]
-    told = []
-    for end in ends:
-        with os.fdopen(end) as pipe:
-            told.append(pipe.read())
-    assert (told[0], told[2]) == ("", "passed on\n")
-    assert [report.split()[1] for report in (told[1], told[3])] == ["0", "0"]
+    with tempfile.TemporaryFile("w+") as output:
+        reports = [python.fork(str(tmp_path / f"{name}.py"), (), {}, output.fileno()) for name in ("writes", "reads")]
+        codes = []
+        for report in reports:
+            with report, report.makefile() as told:
+                codes.append(told.read().split()[1])
+        output.seek(0)
+        assert (output.read(), codes) == ("passed on\n", ["0", "0"])
 
 
 def test_it_is_started_again_when_it_was_killed(tmp_path: Path) -> None:
@@ -105,9 +108,16 @@ def test_it_is_started_again_when_it_was_killed(tmp_path: Path) -> None:
         python.stop()
 
 
-def test_it_ends_with_the_service(tmp_path: Path) -> None:
+def test_jobs_end_with_the_service(tmp_path: Path) -> None:
     python = JobPython()
-    pid = outcome(python, tmp_path / "job.py", "import os; print(os.getppid())")[0]
-    python.stop()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
+    (tmp_path / "job.py").write_text("import time; time.sleep(600)")
+    with tempfile.TemporaryFile() as output:
+        report = python.fork(str(tmp_path / "job.py"), (), {}, output.fileno())
+        with report, report.makefile() as told:
+            job = psutil.Process(int(told.readline()))
+            parent = job.ppid()
+            python.stop()
+            assert told.readline() == ""
+    gone, alive = psutil.wait_procs([job], timeout=60)
+    assert (gone, alive) == ([job], [])
+    assert not psutil.pid_exists(parent)
