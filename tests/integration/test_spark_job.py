@@ -270,7 +270,7 @@ def test_a_small_batch_is_planned_without_adaptive_execution_and_a_large_one_as_
     usual = [spark.conf.get(name) for name in names]
     assert usual[0] == "true"
     fit_to_size(spark, SMALL_ROWS)
-    assert [spark.conf.get(name) for name in names] == ["false", "2"]
+    assert [spark.conf.get(name) for name in names] == ["false", "1"]
     fit_to_size(spark, SMALL_ROWS + 1)
     assert [spark.conf.get(name) for name in names] == usual
 
