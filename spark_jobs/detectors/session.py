@@ -15,6 +15,8 @@ SMALL: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false", "spark.sql.sh
 longer than they do. Without it nobody joins small partitions, so there is one; and what is in one partition need not travel again
 for the next grouping."""
 
+_USUAL = "transaction_patterns.usual."
+
 
 def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL) -> None:
     """Let the session plan for a batch of so many rows; nothing of it changes a result.
@@ -22,7 +24,7 @@ def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL
     Parameters
     ----------
     spark
-        The session. Jobs may share it: for a large batch it gets back what the compute starts it with.
+        The session. Jobs may share it: for a large batch it gets back what the compute has started it with.
     rows
         Of the batch.
     small
@@ -30,9 +32,16 @@ def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL
     """
     for name, value in small.items():
         try:
-            if rows <= SMALL_ROWS:
-                spark.conf.set(name, value)
-            else:
-                spark.conf.unset(name)
+            usual = _usual(spark, name)
+            spark.conf.set(name, value if rows <= SMALL_ROWS else usual)
         except PySparkException as error:
             print(f"{name} stays as it is: {error.getCondition() or type(error).__name__}", flush=True)
+
+
+def _usual(spark: SparkSession, name: str) -> str:
+    """Give what the compute has started the session with. The session keeps it: ``unset`` gives Spark's own default."""
+    usual = spark.conf.get(_USUAL + name, None)
+    if usual is None:
+        usual = spark.conf.get(name)
+        spark.conf.set(_USUAL + name, usual)
+    return usual
