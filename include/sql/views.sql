@@ -211,10 +211,12 @@ cross join lateral (
       and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= u.least
     offset 0
 ) p
-where (u.new_customers > 0 or not u.ranked_before) and not exists (
-    select from ledger.staged_pair s
-    where s.batch_id = u.batch_id and s.staging_id = u.staging_id and s.merchant = u.merchant and s.customer = p.customer
-) and not exists (
+left join lateral (
+    select true as touched from ledger.staged_pair
+    where batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.merchant and customer = p.customer
+    limit 1
+) s on true
+where (u.new_customers > 0 or not u.ranked_before) and s.touched is null and not exists (
     select from ledger.detection d
     where d.feed_id = u.state_feed_id and d.pattern_id = 'PatId1' and d.merchant = u.merchant and d.customer = p.customer
       and d.withdrawn_by is null
