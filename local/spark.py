@@ -15,6 +15,8 @@ from local.services import Service
 
 _WARMUP_SECONDS = 300  # half a minute on two idle cores
 _JOB_SESSION = "7b1f5a52-4d0e-4c57-9c0e-1f6f3a1d2e90"
+# So that the whole process stays within 2 GB: classes, compiled code and threads take some 500 MB besides.
+_HEAP = "1400m"
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {
     "spark.driver.host": "127.0.0.1",
@@ -81,7 +83,7 @@ def _programs(config: StackConfig) -> list[Program]:
     }
     command = [
         str(_home() / "bin" / "spark-submit"), "--class", _SERVER, "--name", "transaction-patterns",
-        "--master", "local[2]", "--driver-memory", "2g", "--jars", str(jdbc_driver()),
+        "--master", "local[2]", "--driver-memory", _HEAP, "--jars", str(jdbc_driver()),
         *(part for name, value in conf.items() for part in ("--conf", f"{name}={value}")),
         "spark-internal",
     ]  # fmt: skip
