@@ -25,7 +25,12 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",  # Airflow's components and workers hold pools; a connection that idles costs little
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
+    # A large batch changes many pages. After each checkpoint PostgreSQL logs a page whole when it is changed, and with the default of
+    # 1 GB a backfill has a checkpoint every 20 seconds.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "work_mem": "32MB",
     "max_parallel_workers_per_gather": "0",  # two cores that everything shares
     "jit": "off",
     "timezone": "UTC",
