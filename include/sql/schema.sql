@@ -144,7 +144,7 @@ create table if not exists ledger.merchant_total (
 );
 
 create table if not exists ledger.pair_total (
-    feed_id      bigint  not null references ledger.feed,
+    feed_id      bigint  not null,
     merchant     text    collate "C" not null,
     customer     text    collate "C" not null,
     transactions bigint  not null,
@@ -154,6 +154,8 @@ create table if not exists ledger.pair_total (
     primary key (feed_id, merchant, customer)
 );
 
+-- No reference to the feed: to check it is a third of what a new row costs, and there are millions. The merchant's row has one.
+alter table ledger.pair_total drop constraint if exists pair_total_feed_id_fkey;
 -- Room for a row's next version in its page: an update then leaves the indexes alone.
 alter table ledger.pair_total set (fillfactor = 85);
 -- Of the customer with the merchant, copied here when the pair is first seen; null: none. What PatId1 ranks, found in its order.
@@ -172,12 +174,14 @@ create index if not exists ranked_total_none_left on ledger.ranked_total (feed_i
 
 -- CustomerImportance, aggregated once. merchant is '' when the feed's weight_scope is `customer`.
 create table if not exists ledger.weight (
-    feed_id  bigint  not null references ledger.feed,
+    feed_id  bigint  not null,
     merchant text    collate "C" not null,
     customer text    collate "C" not null,
     weight   numeric(38, 12) not null,
     primary key (feed_id, merchant, customer)
 );
+-- As of pair_total: commit_batch.sql takes the feed from the batch, which has a reference.
+alter table ledger.weight drop constraint if exists weight_feed_id_fkey;
 
 -- `ordinal` numbers a feed's detections in the order in which they are written to files.
 create table if not exists ledger.detection (
