@@ -20,6 +20,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 
 _LIBRARIES = ("pyspark.sql.functions", "pyspark.sql.connect.session")
 _MESSAGE_BYTES = 1 << 20
@@ -104,7 +105,8 @@ if __name__ == "__main__":
         import_module(library)
     file, arguments, variables = next_job(socket.socket(fileno=int(sys.argv[1])))
     os.environ.update(variables)
-    os.chdir(os.path.dirname(file))  # noqa: PTH120 -- a job may not find pathlib changed by this file
+    folder = str(Path(file).parent)
+    os.chdir(folder)
     sys.argv = [file, *arguments]
-    sys.path.insert(0, os.path.dirname(file))  # noqa: PTH120
+    sys.path.insert(0, folder)
     runpy.run_path(file, run_name="__main__")
