@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
@@ -104,6 +105,16 @@ def test_cancelled_run_ends_its_process(workspace: httpx.Client, stack: Stack) -
 def test_timed_out_run_ends_its_process(workspace: httpx.Client, stack: Stack) -> None:
     run = ended(workspace, submit(workspace, "--wait", timeout_seconds=1))
     assert run["tasks"][0]["state"]["result_state"] == "TIMEDOUT"
+    assert job_pids(stack.directory) == []
+
+
+def test_runs_leave_nothing_open(workspace: httpx.Client, stack: Stack) -> None:
+    minilake = psutil.Process(next(state.pid for state in stack.status() if state.program == "minilake"))
+    ended(workspace, submit(workspace, "--fine"))
+    before = minilake.num_fds()
+    for _ in range(5):
+        ended(workspace, submit(workspace, "--fine"))
+    assert minilake.num_fds() <= before
     assert job_pids(stack.directory) == []
 
 
