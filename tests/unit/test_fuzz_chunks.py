@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import cycle, islice
 from unittest.mock import patch
 
 from hypothesis import event, example, given, settings
@@ -24,7 +25,8 @@ SOURCES = st.lists(st.sampled_from(ROWS + WHAT_ENDS_A_ROW + OTHERS), max_size=40
 
 def cut(source: bytes, chunk_size: int, ranges: list[int], per_run: int | None = None) -> list[Chunk]:
     """Cut a source whose ranges have these sizes, in turn, over and over; ``per_run`` chunks at a time."""
-    sizes = iter(ranges * (len(source) * 2 + 2))
+    # At most as many reads as bytes in each run, and as many runs as bytes: whoever reads more does not come to an end.
+    sizes = islice(cycle(ranges), (len(source) + 2) ** 2)
     header, position = Header(b"", COLUMNS, 0, 1), Position(0, 1)
     chunks: list[Chunk] = []
 
@@ -47,6 +49,7 @@ RANGES = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 @given(SOURCES, RANGES, st.integers(1, 5), st.none() | st.integers(1, 3))
 @example(b'"a\nb",M1,1\n"', [3], 1, None)
 @example(b'\r\n\r"\n"', [1], 1, 1)
+@example(b'"\n\r"C\n3",M1,3\n', [1], 1, 1)
 @settings(max_examples=2_000)
 def test_chunks_are_the_source_and_their_borders_are_those_of_rows(
     source: bytes, ranges: list[int], chunk_size: int, per_run: int | None
