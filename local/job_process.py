@@ -26,7 +26,6 @@ from minilake.services import jobs
 
 from local import job_python
 from local.config import SECRET_PREFIX
-from local.supervision import marked_processes
 
 _POLL_SECONDS = 0.2
 _RUN_ID: ContextVar[int | None] = ContextVar("run_id", default=None)
@@ -95,6 +94,8 @@ def install() -> None:
 
 def job_pids(directory: Path) -> list[int]:
     """Give the processes of a stack's jobs: each leads a session of its own, unlike the Python that it comes from."""
+    from local.supervision import marked_processes  # supervisord is not in the container, where this module runs as well
+
     found = []
     for process in marked_processes(directory):
         with suppress(psutil.Error, ProcessLookupError):
