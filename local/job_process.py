@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -36,44 +36,42 @@ class JobPython:
     """The Python that jobs are forked from (``local.job_python``): started when needed, and again when it has ended."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._requests: socket.socket | None = None
+        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
-    def start(self) -> None:
-        """Start it, unless it runs. It loads its libraries while others go on; a job that comes before waits."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        if self._requests is not None:
-            self._requests.close()
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def start(self) -> socket.socket:
+        """Start it, unless it runs; give the socket that takes jobs. One that comes before its libraries are loaded waits."""
+        if self._running is not None:
+            process, requests = self._running
+            if process.poll() is None:
+                return requests
+            requests.close()
+        requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [*_COMMAND, str(theirs.fileno())], env=_job_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
             )
+        self._running = process, requests
+        return requests
 
     def stop(self) -> None:
         """End it, and the jobs that run."""
-        if self._requests is not None:
-            self._requests.close()
-        if self._process is not None:
-            self._process.wait()
+        if self._running is not None:
+            process, requests = self._running
+            requests.close()
+            process.wait()
 
     def fork(self, script: str, args: Sequence[str], environment: Mapping[str, str], output: int) -> socket.socket:
         """Let a job begin that prints to a file; give a socket that tells a line with its pid, then one with its exit code."""
         job = json.dumps({"script": script, "args": list(args), "environment": dict(environment)}).encode()
         report, theirs = socket.socketpair()
         with theirs:
+            descriptors = [output, theirs.fileno()]
             try:
-                self._send(job, [output, theirs.fileno()])
+                socket.send_fds(self.start(), [job], descriptors)
             except BrokenPipeError:  # it has ended a moment ago
-                self._process = None
-                self._send(job, [output, theirs.fileno()])
+                self.stop()
+                socket.send_fds(self.start(), [job], descriptors)
         return report
-
-    def _send(self, job: bytes, descriptors: list[int]) -> None:
-        self.start()
-        if self._requests is not None:
-            socket.send_fds(self._requests, [job], descriptors)
 
 
 _PYTHON = JobPython()
@@ -92,12 +90,10 @@ def install() -> None:
     _PYTHON.start()
 
 
-def job_pids(directory: Path) -> list[int]:
-    """Give the processes of a stack's jobs: each leads a session of its own, unlike the Python that it comes from."""
-    from local.supervision import marked_processes  # supervisord is not in the container, where this module runs as well
-
+def job_pids(processes: Iterable[psutil.Process]) -> list[int]:
+    """Give those that are jobs: each leads a session of its own, unlike the Python that it comes from."""
     found = []
-    for process in marked_processes(directory):
+    for process in processes:
         with suppress(psutil.Error, ProcessLookupError):
             if process.cmdline()[: len(_COMMAND)] == _COMMAND and os.getsid(process.pid) == process.pid:
                 found.append(process.pid)

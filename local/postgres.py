@@ -27,7 +27,7 @@ _SETTINGS = {
     "max_connections": "200",  # Airflow's components and workers hold pools; a connection that idles costs little
     "shared_buffers": "512MB",
     # A large batch changes many pages. After each checkpoint PostgreSQL logs a page whole when it is changed, and with the
-    # default of 1 GB a backfill has a checkpoint every 20 seconds.
+    # defaults a backfill makes it warn that checkpoints are too frequent.
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "work_mem": "32MB",

@@ -17,6 +17,7 @@ from local.airflow_service import DAG_ID, unpause_dag
 from local.config import Addresses, StackError
 from local.job_process import job_pids
 from local.stack import Stack
+from local.supervision import marked_processes
 
 Found = TypeVar("Found")
 
@@ -122,7 +123,7 @@ class Scene:
 
     def job_processes(self) -> list[int]:
         """Give the pids of the jobs that the workspace executes now."""
-        return job_pids(self.stack.directory)
+        return job_pids(marked_processes(self.stack.directory))
 
     def service_pid(self, program: str) -> int:
         """Give the pid of a program of the stack; 0 when it does not run."""

@@ -17,6 +17,7 @@ from local.config import JOB_FOLDER, Addresses
 from local.job_process import job_pids
 from local.mirror import mirror_blobs, wanted_blobs
 from local.stack import Stack
+from local.supervision import marked_processes
 
 SCRIPT = f"{JOB_FOLDER}/test-{uuid.uuid4().hex}.py"
 JOB = """
@@ -73,7 +74,7 @@ def ended(workspace: httpx.Client, run_id: int) -> dict[str, Any]:
 
 def wait_for_job(stack: Stack) -> None:
     deadline = time.monotonic() + 60
-    while not job_pids(stack.directory):
+    while not job_pids(marked_processes(stack.directory)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -99,13 +100,13 @@ def test_cancelled_run_ends_its_process(workspace: httpx.Client, stack: Stack) -
     wait_for_job(stack)
     workspace.post("/api/2.2/jobs/runs/cancel", json={"run_id": run_id}).raise_for_status()
     assert ended(workspace, run_id)["state"]["result_state"] == "CANCELED"
-    assert job_pids(stack.directory) == []
+    assert job_pids(marked_processes(stack.directory)) == []
 
 
 def test_timed_out_run_ends_its_process(workspace: httpx.Client, stack: Stack) -> None:
     run = ended(workspace, submit(workspace, "--wait", timeout_seconds=1))
     assert run["tasks"][0]["state"]["result_state"] == "TIMEDOUT"
-    assert job_pids(stack.directory) == []
+    assert job_pids(marked_processes(stack.directory)) == []
 
 
 def test_runs_leave_nothing_open(workspace: httpx.Client, stack: Stack) -> None:
@@ -115,7 +116,7 @@ def test_runs_leave_nothing_open(workspace: httpx.Client, stack: Stack) -> None:
     for _ in range(5):
         ended(workspace, submit(workspace, "--fine"))
     assert minilake.num_fds() <= before
-    assert job_pids(stack.directory) == []
+    assert job_pids(marked_processes(stack.directory)) == []
 
 
 def test_submission_mirrors_the_blobs_of_its_job(
