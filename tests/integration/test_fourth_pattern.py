@@ -52,7 +52,7 @@ def stage(
 
     def stage(rows: Sequence[Row], *, chunk_size: int, first: int = 1) -> list[Found]:
         with psycopg.connect(spark_services.ledger_owner_dsn, autocommit=True) as owner:
-            owner.execute("truncate ledger.feed cascade")
+            owner.execute("truncate ledger.feed, ledger.pair_total, ledger.weight cascade")
         feed = land(connection, tmp_path, rows, RULES | {"chunk_size": chunk_size})
         last = -(-len(rows) // chunk_size)
         batch_id = feed.open_batch(first, last)
