@@ -1,4 +1,7 @@
-"""Runs the detection job as a process of its own on the warm Spark, as minilake does, and measures it."""
+"""Runs the detection job as a process of its own on the warm Spark, and measures it.
+
+It starts Python anew; minilake forks a job from one that has PySpark loaded (``local.job_python``).
+"""
 
 from __future__ import annotations
 

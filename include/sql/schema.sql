@@ -154,7 +154,7 @@ create table if not exists ledger.pair_total (
     primary key (feed_id, merchant, customer)
 );
 
--- No reference to the feed: to check it is a third of what a new row costs, and there are millions. The merchant's row has one.
+-- No reference to the feed: it would be checked for each new row, and there are millions. The merchant's row has one.
 alter table ledger.pair_total drop constraint if exists pair_total_feed_id_fkey;
 -- Room for a row's next version in its page: an update then leaves the indexes alone.
 alter table ledger.pair_total set (fillfactor = 85);
