@@ -5,7 +5,7 @@ Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,0
 PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
 
 ```
-wait_for_work > land_chunks > open_batch > chunks_landed > detect_patterns > commit_batch > export_detections
+wait_for_work > land_chunks > open_batch + chunks_landed > detect_patterns > commit_batch > export_detections
 
 Drive =============> chunks =================> staging ==============> state ===================> detection files
         land_chunks           detect_patterns           commit_batch         export_detections
@@ -93,8 +93,9 @@ def transaction_patterns() -> None:
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",
         wasb_conn_id="blob",
-        container_name=batch["container"],
-        blob_name=batch["last_blob"],
+        container_name="{{ conn.blob.extra_dejson.container }}",
+        blob_name="{{ ti.xcom_pull(task_ids='land_chunks')['last_blob'] }}",
+        pre_execute=tasks.skip_when_nothing_waits,
         deferrable=True,
         poke_interval=1,
         timeout=600,
@@ -128,7 +129,8 @@ def transaction_patterns() -> None:
     )
     export = linked(write(tasks.export_detections)(feed), FilesLink())
 
-    landed >> batch >> chunks_landed >> detect >> commit >> export
+    # Beside each other, because every hop is part of a detection's freshness.
+    landed >> [batch, chunks_landed] >> detect >> commit >> export
     landed >> export
 
 

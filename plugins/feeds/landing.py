@@ -45,7 +45,8 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     Returns
     -------
     dict
-        ``feed``, ``landed`` (last chunk landed so far), ``applied`` and ``new_chunks`` of this call.
+        ``feed``, ``landed`` (last chunk landed so far), ``applied``, ``new_chunks`` of this call, and ``last_blob``: the blob of
+        the last landed chunk when there is something to apply, else empty.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
             raise
         # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
         log.exception("Nothing more can land; this run goes on with what has landed")
-        return _outcome(feed, new_chunks=0)
+        return _outcome(ledger, feed, request, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
     if not feed["weights_ready"]:
         land_importance(ledger, drive, blobs, feed)
@@ -78,14 +79,21 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         _land_chunk(ledger, blobs, feed, number, chunk, source, request.run_id)
         new += 1
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
-    return _outcome(feed, new_chunks=new)
+    return _outcome(ledger, feed, request, new_chunks=new)
 
 
 def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     """Whether a run has something to do that needs no source."""
-    wanted = request.flush or request.rebuild or feed["applied"] < feed["landed"]
-    begun = ledger.row("select_open_batch", feed_id=feed["feed_id"])
-    return wanted or bool(begun or ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]))
+    unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"])
+    return request.flush or _has_to_apply(ledger, feed, request) or bool(unconfirmed)
+
+
+def _has_to_apply(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
+    """Whether there are landed chunks that are not applied, or that are to be applied again."""
+    if feed["landed"] == 0:
+        return False
+    waiting = request.rebuild or feed["applied"] < feed["landed"]
+    return waiting or ledger.row("select_open_batch", feed_id=feed["feed_id"]) is not None
 
 
 def _finishes(feed: Row, request: FeedRequest) -> bool:
@@ -96,8 +104,12 @@ def _finishes(feed: Row, request: FeedRequest) -> bool:
     return not feed["followed"] and (writes_rest or request.scheduled)
 
 
-def _outcome(feed: Row, *, new_chunks: int) -> Row:
-    return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new_chunks}
+def _outcome(ledger: Ledger, feed: Row, request: FeedRequest, *, new_chunks: int) -> Row:
+    return {
+        **{name: feed[name] for name in ("feed", "landed", "applied")},
+        "new_chunks": new_chunks,
+        "last_blob": chunk_blob(feed["feed"], feed["landed"]) if _has_to_apply(ledger, feed, request) else "",
+    }
 
 
 def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:

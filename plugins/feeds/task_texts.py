@@ -47,9 +47,9 @@ PIPELINE: TaskTexts = _texts(
     chunks_landed=(
         "Chunks have landed",
         """
-        Waits in the triggerer until the blob of the batch's last chunk is there.
+        Waits in the triggerer until the blob of the last landed chunk is there.
 
-        **Normal:** it is there at the first look.
+        **Normal:** it is there at the first look. Skipped when there is nothing to apply.
         """,
     ),
     detect_patterns=(

@@ -40,8 +40,6 @@ def land_chunks(feed: str) -> dict[str, Any]:
 def open_batch(feed: str) -> dict[str, Any]:
     """Open the batch of what has landed; skip detection when that is nothing. See :func:`feeds.detection.open_batch`."""
     from feeds import detection, rebuild
-    from feeds.blob_names import chunk_blob
-    from feeds.blobs import container_name
     from feeds.params import feed_request
 
     request = feed_request(get_current_context(), feed)
@@ -58,9 +56,14 @@ def open_batch(feed: str) -> dict[str, Any]:
         "batch_id": batch["batch_id"],
         "first_chunk": batch["first_chunk"],
         "last_chunk": batch["last_chunk"],
-        "container": container_name(),
-        "last_blob": chunk_blob(feed, batch["last_chunk"]),
     }
+
+
+def skip_when_nothing_waits(context: Context) -> None:
+    """Skip ``chunks_landed`` when ``land_chunks`` names no blob: there is nothing to apply, and old chunks may be deleted."""
+    sensor: Any = context["task"]
+    if not sensor.blob_name:
+        raise AirflowSkipException("nothing to apply")
 
 
 def export_detections(feed: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from airflow.providers.databricks.operators.databricks import DatabricksJobRunLi
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.xcom_arg import XComArg
+from airflow.sdk.exceptions import AirflowSkipException
 
 from feeds import alerts, assets, detection, errors, schema, submission, tasks, work
 from feeds.ledger import SQL_FOLDER
@@ -66,8 +68,8 @@ def test_the_page_tells_an_operator(dag: DAG, section: str) -> None:
 
 def test_the_page_names_what_exists(dag: DAG) -> None:
     page = dag.doc_md or ""
-    (picture,) = re.findall(r"^\w+(?: > \w+)+$", page, re.MULTILINE)
-    assert picture.split(" > ") == CHAIN
+    (picture,) = re.findall(r"^\w+(?: [>+] \w+)+$", page, re.MULTILINE)
+    assert re.split(" [>+] ", picture) == CHAIN
     assert set(re.findall(r"`(\w+)`", page)) <= set(dag.task_ids)
     raised = {error.__name__ for error in errors.FeedError.__subclasses__()} | {schema.SchemaError.__name__}
     assert set(re.findall(r"\*(\w+Error)\*", page)) <= raised
@@ -101,11 +103,11 @@ def test_a_task_says_when_it_failed(dag: DAG, task_id: str) -> None:
 
 
 def test_the_tasks_are_wired_as_a_chain(dag: DAG) -> None:
-    assert [task.task_id for task in dag.topological_sort()] == CHAIN
+    assert sorted(dag.task_ids) == sorted(CHAIN)
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
         "wait_for_work": ["export_detections", "land_chunks", "open_batch"],
-        "land_chunks": ["export_detections", "open_batch"],
-        "open_batch": ["chunks_landed", "commit_batch"],
+        "land_chunks": ["chunks_landed", "export_detections", "open_batch"],
+        "open_batch": ["commit_batch", "detect_patterns"],
         "chunks_landed": ["detect_patterns"],
         "detect_patterns": ["commit_batch"],
         "commit_batch": ["export_detections"],
@@ -150,6 +152,15 @@ def test_waiting_for_a_blob_costs_no_worker(dag: DAG) -> None:
     task = _task(dag, "chunks_landed")
     assert task.deferrable is True
     assert task.timeout < task.execution_timeout.total_seconds()
+
+
+@pytest.mark.parametrize(("last_blob", "is_skipped"), [("", True), ("chunks/feed/chunk-000001.csv", False)])
+def test_no_blob_is_waited_for_when_land_chunks_names_none(dag: DAG, last_blob: str, is_skipped: bool) -> None:
+    sensor = _task(dag, "chunks_landed")
+    assert sensor.blob_name == "{{ ti.xcom_pull(task_ids='land_chunks')['last_blob'] }}"
+    context: Any = {"task": SimpleNamespace(blob_name=last_blob)}
+    with pytest.raises(AirflowSkipException) if is_skipped else nullcontext():
+        sensor._pre_execute_hook(context)
 
 
 def test_commit_is_one_transaction(dag: DAG) -> None:

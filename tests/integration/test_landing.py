@@ -54,7 +54,8 @@ def test_lands_the_source_byte_for_byte(
     source = HEADER + rows(2_345)
     feed = make_feed("exact", source)
     result = land(ledger, drive, blobs, feed.request(chunk_size=1000))
-    assert result == {"feed": "exact", "landed": 3, "applied": 0, "new_chunks": 3}
+    last_blob = "chunks/exact/chunk-000003.csv"
+    assert result == {"feed": "exact", "landed": 3, "applied": 0, "new_chunks": 3, "last_blob": last_blob}
     landed = [blobs.read(f"chunks/exact/chunk-{k:06d}.csv") for k in (1, 2, 3)]
     assert all(blob.startswith(HEADER) for blob in landed)
     assert HEADER + b"".join(blob.removeprefix(HEADER) for blob in landed) == source
@@ -244,7 +245,27 @@ def test_what_has_landed_goes_on_although_the_file_has_changed(
     land(ledger, drive, blobs, feed.request(chunk_size=100))
     feed.transactions.write_bytes(HEADER + rows(100))
     outcome = land(ledger, drive, blobs, feed.request())
-    assert outcome == {"feed": "drains", "landed": 3, "applied": 0, "new_chunks": 0}
+    last_blob = "chunks/drains/chunk-000003.csv"
+    assert outcome == {"feed": "drains", "landed": 3, "applied": 0, "new_chunks": 0, "last_blob": last_blob}
+
+
+def test_no_blob_is_waited_for_when_there_is_nothing_to_apply(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("idle", HEADER + rows(250))
+    assert land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))["last_blob"] == "chunks/idle/chunk-000002.csv"
+    _all_applied(connection)
+    assert land(ledger, drive, blobs, feed.request(last=2))["last_blob"] == ""
+    assert land(ledger, drive, blobs, replace(feed.request(), rebuild=True))["last_blob"] == "chunks/idle/chunk-000002.csv"
+    assert land(ledger, drive, blobs, feed.request(last=3))["last_blob"] == "chunks/idle/chunk-000003.csv"
+
+
+def test_no_blob_is_waited_for_when_nothing_has_landed(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("empty", HEADER)
+    land(ledger, drive, blobs, feed.request())
+    assert land(ledger, drive, blobs, replace(feed.request(), rebuild=True))["last_blob"] == ""
 
 
 def test_a_flush_lands_nothing_of_a_feed_that_nobody_follows(
