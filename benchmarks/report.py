@@ -61,7 +61,8 @@ def _line(target: Target, entries: list[Entry]) -> str:
 
 
 def _ratio(found: Spread, entry: Entry, entries: list[Entry], name: str) -> str:
-    other = latest(entries, name, lambda e: e["feed"] == entry["feed"]) if name else None
+    together = (entry["feed"], entry["date"])
+    other = latest(entries, name, lambda e: (e["feed"], e["date"]) == together) if name else None
     return "" if other is None else f"{figure(found.median / spread(other['values']).median)} x"
 
 

@@ -45,8 +45,9 @@ def test_a_target_is_met_by_the_median_and_compared() -> None:
     assert line(table, "| 6 |").endswith("| >= 20 chunks/s | 19 chunks/s (1 run) | **no** |  |  |")
 
 
-def test_a_comparison_is_of_the_same_feed() -> None:
-    entries = [entry("a", "lower limit, all chunks", [2.0], feed="other"), entry("3", "backfill", [30.0])]
+@pytest.mark.parametrize("other", [{"feed": "other"}, {"date": "2026-11-24T04:00:00+00:00"}])
+def test_a_comparison_is_of_the_same_feed_and_session(other: dict[str, Any]) -> None:
+    entries = [entry("a", "lower limit, all chunks", [2.0], **other), entry("3", "backfill", [30.0])]
     assert line(report.main_table(entries), "| 3 |").endswith("| **no** |  |  |")
 
 
