@@ -58,7 +58,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
-    """Stage one batch, in the order: verify blobs, stage totals and weights, verify rows, detect, mark the staging complete."""
+    """Stage one batch, in the order: verify all blobs, stage totals, verify rows, detect, mark the staging complete."""
     with step("blobs verified") as facts:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
@@ -67,11 +67,13 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         facts.append(f"{len(landed.chunks)} chunks")
         if landed.importance:
             facts.append(f"importance in {len(landed.importance)} parts")
+    if landed.importance:
+        with step("weights staged") as facts:
+            importance = read_importance(spark, [part.path for part in landed.importance])
+            facts.extend(stage_weights(staging, importance, args.weight_scope))
+
     transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)
-    importance = read_importance(spark, [part.path for part in landed.importance]) if landed.importance else None
-    # Weights beside the totals: either waits for PostgreSQL for much of its time.
-    with step("totals staged") as facts, ThreadPoolExecutor(1) as beside:
-        weights_staged = beside.submit(stage_weights, staging, importance, args.weight_scope) if importance is not None else None
+    with step("totals staged") as facts:
         row_count, pair_count = Observation(), Observation()
         pairs = totals(rows_observed(transactions, row_count, len(landed.chunks)))
         staging.write("staged_pair", pairs.observe(pair_count, F.count(F.lit(1)).alias("pairs")))
@@ -79,9 +81,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         if rows != {c.chunk: c.rows for c in landed.chunks if c.rows}:
             rows = rows_by_chunk(transactions)
             verify_rows(landed.chunks, rows)
-        facts.extend([f"{sum(rows.values())} transactions", f"{observed(pair_count, 'pairs')} pairs touched"])
-        if weights_staged:
-            facts.extend(weights_staged.result())
+        facts += [f"{sum(rows.values())} transactions", f"{observed(pair_count, 'pairs')} pairs touched"]
     with step("weights read") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
         batch = read_batch(staging, transactions, args.first_chunk, args.last_chunk)

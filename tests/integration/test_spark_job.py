@@ -218,7 +218,7 @@ def test_importance_without_any_number_is_refused(feed: LandedFeed) -> None:
         feed.land_importance(part, b"Source,Target,Weight,typeTrans\nC1,M1,heavy,x\n")
     with pytest.raises(InputError, match="no row with a readable Weight"):
         run(feed, 1, 1)
-    assert feed.count("staged_batch") == 0, "totals may be staged beside it: nobody reads them"
+    assert_nothing_staged(feed)
 
 
 def test_columns_without_a_needed_one_are_refused(feed: LandedFeed) -> None:
