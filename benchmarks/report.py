@@ -19,7 +19,7 @@ Written by `make bench`; do not edit. Every figure is the median of the runs of 
 brackets; what is compared ran in turn in the same session. The raw values are in `benchmarks/results/`. Rows are those of the
 table in issue 4; (a) is a single-process reference in DuckDB that does the same detection in memory, chunk by chunk, and keeps
 nothing; (b) is the usual way: for each chunk the whole file is downloaded and every pattern computed anew over all rows so far.
-Rows 1, 2, 4, 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of row 1 is among the
+Rows 1 to 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of row 1 is among the
 other figures.
 """
 

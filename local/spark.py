@@ -15,7 +15,7 @@ from local.services import Service
 
 _WARMUP_SECONDS = 300  # half a minute on two idle cores
 _JOB_SESSION = "7b1f5a52-4d0e-4c57-9c0e-1f6f3a1d2e90"
-# So that the whole process stays within 2 GB: classes, compiled code and threads take their part besides.
+# So that the whole process takes about 2 GB: classes, compiled code and threads take their part besides.
 _HEAP = "1300m"
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _CONF = {
