@@ -84,14 +84,12 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
 
 def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     """Whether a run has something to do that needs no source."""
-    unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"])
-    return request.flush or _has_to_apply(ledger, feed, request) or bool(unconfirmed)
+    unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]) is not None
+    return request.flush or unconfirmed or _has_to_apply(ledger, feed, request)
 
 
 def _has_to_apply(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     """Whether there are landed chunks that are not applied, or that are to be applied again."""
-    if feed["landed"] == 0:
-        return False
     waiting = request.rebuild or feed["applied"] < feed["landed"]
     return waiting or ledger.row("select_open_batch", feed_id=feed["feed_id"]) is not None
 
@@ -105,10 +103,13 @@ def _finishes(feed: Row, request: FeedRequest) -> bool:
 
 
 def _outcome(ledger: Ledger, feed: Row, request: FeedRequest, *, new_chunks: int) -> Row:
+    waited_for = feed["landed"] > 0 and _has_to_apply(ledger, feed, request)
     return {
-        **{name: feed[name] for name in ("feed", "landed", "applied")},
+        "feed": feed["feed"],
+        "landed": feed["landed"],
+        "applied": feed["applied"],
         "new_chunks": new_chunks,
-        "last_blob": chunk_blob(feed["feed"], feed["landed"]) if _has_to_apply(ledger, feed, request) else "",
+        "last_blob": chunk_blob(feed["feed"], feed["landed"]) if waited_for else "",
     }
 
 
