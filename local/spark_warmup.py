@@ -12,7 +12,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from local.config import CHECKOUT
@@ -21,14 +21,15 @@ from local.generate import generate
 sys.path.append(str(CHECKOUT / "spark_jobs"))
 
 from detectors import detect_all
-from detectors.batch import Batch
+from detectors.batch import Batch, running_totals
 from detectors.importance import read_importance, weights
 from detectors.places import KnownWeight
-from detectors.session import SMALL_ROWS, fit_to_size
-from detectors.transactions import read_chunks, rows_counted, rows_observed, totals
+from detectors.session import SMALL_ROWS, fit_to_size, kept
+from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
 
 _ROWS = 100_000
 _CHUNKS = 10
+_SMALL_ROUNDS = 4
 _RULES = {
     "upgrade_percent": 10,
     "upgrade_min_transactions": 10_000,
@@ -39,37 +40,43 @@ _RULES = {
 
 
 def main(directory: Path) -> None:
-    """Read, aggregate, weigh and detect, as a batch of ten chunks does."""
+    """Do what a batch of ten chunks does, planned as a large one and then, as long as it pays, as a small one."""
     spark = SparkSession.builder.getOrCreate()
     folder = directory / "warm-up"
     chunks, importance, columns = _feed(folder)
-    weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
-    transactions = read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)
-    row_count = Observation()
-    totals(rows_observed(transactions, row_count, _CHUNKS)).write.format("noop").mode("overwrite").save()
-    pairs = totals(transactions)
-    new = pairs.join(weighted, ["merchant", "customer"], "left")
+    for rows in (SMALL_ROWS + 1, *[_ROWS] * _SMALL_ROUNDS):
+        fit_to_size(spark, rows)
+        weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
+        added = kept(increments(read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)))
+        if sum(rows_by_chunk(added).values()) != _ROWS or not detect_all(_batch(added, weighted), _RULES).collect():
+            raise SystemExit("Spark does not find in the warm-up feed what is there")
+    # The session stays: it is the jobs' own.
+    shutil.rmtree(folder)
+
+
+def _batch(added: DataFrame, weighted: DataFrame) -> Batch:
+    """Give the first batch of a feed, for which nothing is to be read of a state."""
+    pairs = totals(added)
+    pairs.write.format("noop").mode("overwrite").save()
+    new = pairs.join(weighted, ["merchant", "customer"], "left").select(
+        *("merchant", "customer", F.lit(0).cast("long").alias("transactions"), F.lit(0).cast("decimal(24,2)").alias("amount")),
+        *("seen_female", "seen_male", "weight", "first_chunk"),
+    )
     nobody = new.where(F.lit(False))
     known = new.where(F.col("weight").isNotNull())
     weights_of_new = known.select("merchant", F.lit(False), F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
-    batch = Batch(
+    zeros = (F.lit(0).cast("long").alias(name) for name in ("transactions", "female", "male"))
+    return Batch(
         first_chunk=1,
         last_chunk=_CHUNKS,
-        transactions=transactions,
-        merchants=_zeros(pairs.select("merchant").distinct(), "transactions", "female", "male"),
-        pairs=new.withColumn("transactions", F.lit(0)).withColumn("amount", F.lit(0).cast("decimal(24,2)")),
+        increments=added,
+        running=running_totals(added, new),
+        merchants=pairs.select("merchant").distinct().select("merchant", *zeros),
+        pairs=new,
         totals=nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers")),
         idle=nobody.select("merchant", "customer", "transactions", "weight"),
         weights=[KnownWeight(*row) for row in weights_of_new],
     )
-    for rows in (SMALL_ROWS + 1, _ROWS):  # the feed is a small one: Spark plans it as both
-        fit_to_size(spark, rows)
-        found = detect_all(batch, _RULES).toArrow()
-    rows_counted(row_count)  # what it gives, the job checks itself, and counts again where it differs
-    if found.num_rows == 0:
-        raise SystemExit("Spark finds nothing in the warm-up feed")
-    # The session stays: it is the jobs' own.
-    shutil.rmtree(folder)
 
 
 def _feed(folder: Path) -> tuple[list[Path], Path, list[str]]:
@@ -84,10 +91,6 @@ def _feed(folder: Path) -> tuple[list[Path], Path, list[str]]:
             chunks.append(folder / f"chunk-{number:06d}.csv")
             chunks[-1].write_text(header + "".join(itertools.islice(rows, _ROWS // _CHUNKS)))
     return chunks, importance, header.strip().split(",")
-
-
-def _zeros(keys: DataFrame, *columns: str) -> DataFrame:
-    return keys.select("*", *(F.lit(0).cast("long").alias(name) for name in columns))
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ from pyspark.sql import functions as F
 # setting __file__.
 sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent))
 
-from detectors import DETECTORS, detect_all
+from detectors import DETECTIONS, DETECTORS, detect_all
 from detectors.importance import read_importance, stage_weights
-from detectors.landed import landed_blobs, verify_checksums, verify_rows
-from detectors.session import fit_to_size
+from detectors.landed import Landed, landed_blobs, verify_checksums, verify_rows
+from detectors.session import fit_to_size, kept
 from detectors.staging import Staging, jdbc_options, observed
 from detectors.state import read_batch
 from detectors.steps import reason_last, step
-from detectors.transactions import read_chunks, rows_by_chunk, rows_counted, rows_observed, totals
+from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,51 +58,55 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None:
-    """Stage one batch, in the order: verify all blobs, stage totals, verify rows, detect, mark the staging complete."""
-    with step("blobs verified") as facts:
+    """Stage one batch, in the order: verify blobs, stage weights and totals, detect, mark the staging complete."""
+    with step("transactions read") as facts, ThreadPoolExecutor(1) as beside:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
         fit_to_size(spark, sum(chunk.rows for chunk in landed.chunks))
-        verify_checksums(spark, landed.blobs)
-        facts.append(f"{len(landed.chunks)} chunks")
-        if landed.importance:
-            facts.append(f"importance in {len(landed.importance)} parts")
-    if landed.importance:
-        with step("weights staged") as facts:
-            importance = read_importance(spark, [part.path for part in landed.importance])
-            facts.extend(stage_weights(staging, importance, args.weight_scope))
-
-    transactions = read_chunks(spark, [c.path for c in landed.chunks], args.columns)
+        verified = beside.submit(_verify_and_weigh, spark, staging, landed, args.weight_scope)
+        try:
+            added = kept(increments(read_chunks(spark, [c.path for c in landed.chunks], args.columns)))
+            rows = rows_by_chunk(added)
+        finally:
+            facts.extend(verified.result())  # if a blob is not what it was, that is what there is to say
+        verify_rows(landed.chunks, rows)
+        facts.append(f"{sum(rows.values())} transactions")
     with step("totals staged") as facts:
-        row_count, pair_count = Observation(), Observation()
-        pairs = totals(rows_observed(transactions, row_count, len(landed.chunks)))
-        staging.write("staged_pair", pairs.observe(pair_count, F.count(F.lit(1)).alias("pairs")))
-        rows = rows_counted(row_count)
-        if rows != {c.chunk: c.rows for c in landed.chunks if c.rows}:
-            rows = rows_by_chunk(transactions)
-            verify_rows(landed.chunks, rows)
-        facts += [f"{sum(rows.values())} transactions", f"{observed(pair_count, 'pairs')} pairs touched"]
-    with step("weights read") as facts:
+        pair_count = Observation()
+        staging.write("staged_pair", totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs")))
+        facts.append(f"{observed(pair_count, 'pairs')} pairs touched")
+    with step("state read") as facts:
         # The views join staging with the state: they hold rows only now that the totals are staged.
-        batch = read_batch(staging, transactions, args.first_chunk, args.last_chunk)
+        batch = read_batch(staging, added, args.first_chunk, args.last_chunk)
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
     # Beside each other: a write of a few rows is all waiting.
     with step("patterns detected") as facts, ThreadPoolExecutor(1) as beside:
         counts_staged = beside.submit(
             staging.write, "staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long")
         )
-        found = detect_all(batch, vars(args)).toArrow()
-        counts = Counter(found["pattern_id"].to_pylist())
+        found = detect_all(batch, vars(args)).collect()
+        counts = Counter(row["pattern_id"] for row in found)
         facts.extend(f"{d.PATTERN_ID} {counts[d.PATTERN_ID]}" for d in DETECTORS)
         counts_staged.result()
     with step("detections staged"):
-        if found.num_rows:
-            staging.write("staged_detection", spark.createDataFrame(found))
+        if found:
+            staging.write("staged_detection", spark.createDataFrame(found, DETECTIONS))
     if args.still_holds == "yes":
         with step("what still holds staged"):
             staging.write("staged_holding", detect_all(batch.at_end(), vars(args)))
     with step("staging complete"):
         staging.complete()
+
+
+def _verify_and_weigh(spark: SparkSession, staging: Staging, landed: Landed, weight_scope: str) -> list[str]:
+    """Verify all blobs, then stage the weights if importance is among them; give what to tell."""
+    verify_checksums(spark, landed.blobs)
+    facts = [f"{len(landed.chunks)} chunks"]
+    if landed.importance:
+        facts.append(f"importance in {len(landed.importance)} parts")
+        importance = read_importance(spark, [part.path for part in landed.importance])
+        facts += stage_weights(staging, importance, weight_scope)
+    return facts
 
 
 def main(argv: Sequence[str] | None = None) -> None:

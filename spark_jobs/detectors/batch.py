@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from detectors.places import KnownWeight
-from detectors.transactions import increments
+from detectors.session import kept
 
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
@@ -33,8 +32,10 @@ class Batch:
     ----------
     first_chunk, last_chunk
         The batch's chunks, both included.
-    transactions
-        What ``detectors.transactions.read_chunks`` gives.
+    increments
+        What ``detectors.transactions.increments`` gives.
+    running
+        What :func:`running_totals` gives.
     merchants
         ``touched_merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
     pairs
@@ -52,60 +53,70 @@ class Batch:
 
     first_chunk: int
     last_chunk: int
-    transactions: DataFrame
+    increments: DataFrame
+    running: DataFrame
     merchants: DataFrame
     pairs: DataFrame
     totals: DataFrame
     idle: DataFrame
     weights: Sequence[KnownWeight]
 
-    @cached_property
-    def running(self) -> DataFrame:
-        """The totals of ``pairs`` at each chunk that adds to them.
+    def at_end(self) -> Batch:
+        """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
+        by_pair = self.increments.groupBy("customer", "merchant").agg(
+            F.lit(self.last_chunk).alias("chunk"),
+            F.sum("transactions").alias("transactions"),
+            F.sum("cents").alias("cents"),
+            F.bool_or("seen_female").alias("seen_female"),
+            F.bool_or("seen_male").alias("seen_male"),
+        )
+        running = running_totals(by_pair, self.pairs)
+        weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
+        return replace(self, first_chunk=self.last_chunk, increments=by_pair, running=running, weights=weights)
 
+
+def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:
+    """Give the totals of pairs at each chunk that adds to them; Spark works them out once for all detectors.
+
+    Parameters
+    ----------
+    increments, pairs
+        Those of a :class:`Batch`.
+
+    Returns
+    -------
+    DataFrame
         ``merchant, customer, chunk, until, added, transactions, cents, as_female, as_male, weight, is_first``: ``until`` is the
         pair's next chunk of the batch, or ``NEVER``; ``added`` is of the chunk, ``as_...`` the chunk if it shows that gender,
         ``BEFORE`` if the state does; ``is_first`` says whether it is the pair's first chunk of the batch.
-        """
-        before = self.pairs.select(
+    """
+    before = pairs.select(
+        "merchant",
+        "customer",
+        F.col("transactions").alias("transactions_before"),
+        (F.col("amount") * 100).cast("long").alias("cents_before"),
+        F.col("seen_female").alias("female_before"),
+        F.col("seen_male").alias("male_before"),
+        "weight",
+    )
+    # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
+    by_chunk = Window.partitionBy("customer", "merchant").orderBy("chunk")
+    so_far = by_chunk.rowsBetween(Window.unboundedPreceding, 0)
+    return kept(
+        increments.join(before, ["customer", "merchant"]).select(
             "merchant",
             "customer",
-            F.col("transactions").alias("transactions_before"),
-            (F.col("amount") * 100).cast("long").alias("cents_before"),
-            F.col("seen_female").alias("female_before"),
-            F.col("seen_male").alias("male_before"),
+            "chunk",
+            F.lead("chunk", 1, NEVER).over(by_chunk).alias("until"),
+            F.col("transactions").alias("added"),
+            (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
+            (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
+            F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
+            F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
             "weight",
+            F.lag("chunk").over(by_chunk).isNull().alias("is_first"),
         )
-        # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
-        by_chunk = Window.partitionBy("customer", "merchant").orderBy("chunk")
-        so_far = by_chunk.rowsBetween(Window.unboundedPreceding, 0)
-        running = (
-            increments(self.transactions)
-            .join(before, ["customer", "merchant"])
-            .select(
-                "merchant",
-                "customer",
-                "chunk",
-                F.lead("chunk", 1, NEVER).over(by_chunk).alias("until"),
-                F.col("transactions").alias("added"),
-                (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
-                (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
-                F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
-                F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
-                "weight",
-                F.lag("chunk").over(by_chunk).isNull().alias("is_first"),
-            )
-        )
-        # Each detector needs other rows and columns. Left alone, Spark would drop the rest separately for each, see different
-        # plans, and do all of this once per use. It drops nothing before metrics, and these need every column: so all plans are
-        # alike up to here, and share the exchange. Partitioned as before, but named the other way round, or it would be left out.
-        return running.repartition("merchant", "customer").observe("running", F.max(F.hash(*running.columns)))
-
-    def at_end(self) -> Batch:
-        """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
-        transactions = self.transactions.withColumn("chunk", F.lit(self.last_chunk))
-        weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
-        return replace(self, first_chunk=self.last_chunk, transactions=transactions, weights=weights)
+    )
 
 
 def first_boundary(holds: DataFrame, *keys: str, numbers: Mapping[str, Column], rules: Mapping[str, Any]) -> DataFrame:

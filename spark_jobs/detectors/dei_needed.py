@@ -48,7 +48,7 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
     holds = in_batch.where((F.col("female") > dei_min_female) & (F.col("female") < F.col("male")))
     numbers = {"female": F.col("female"), "male": F.col("male")}
     found = first_boundary(holds, "merchant", numbers=numbers, rules={"dei_min_female": dei_min_female})
-    return found.withColumn("customer", F.lit(""))
+    return found.select("*", F.lit("").alias("customer"))
 
 
 def _changes(batch: Batch) -> DataFrame:

@@ -77,10 +77,10 @@ class Staging:
         options = {**self.options, "fetchsize": "10000"}
         return self.spark.read.format("jdbc").options(**options, dbtable=f"ledger.{table}").load()
 
-    def read(self, view: str) -> DataFrame:
-        """Read this execution's rows of a view on staging and state."""
+    def read(self, view: str, *columns: str) -> DataFrame:
+        """Read columns of this execution's rows of a view on staging and state."""
         own = (F.col("batch_id") == self.batch_id) & (F.col("staging_id") == self.staging_id)
-        return self.ledger(view).where(own).drop("batch_id", "staging_id")
+        return self.ledger(view).where(own).select(*columns)
 
     def write(self, table: str, rows: DataFrame) -> None:
         """Append rows to a staging table of the ledger."""

@@ -6,10 +6,9 @@ the ledger's instead.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from detectors.errors import InputError
@@ -81,51 +80,36 @@ def clean(value: Column, wrapping: str = " '") -> Column:
     return F.btrim(value, F.lit(wrapping))
 
 
-def rows_observed(transactions: DataFrame, observation: Observation, chunks: int) -> DataFrame:
-    """Let whatever reads the transactions next count the rows of each chunk besides; :func:`rows_counted` gives them.
-
-    A histogram with a bin for each of ``chunks`` values: those of several tasks are merged by the nearest values, which are
-    equal but for rounding. A task that Spark repeats may count twice: what differs from the ledger is to be counted again.
-    """
-    bins = F.histogram_numeric(F.col("chunk").cast("double"), F.lit(max(2, chunks)))
-    return transactions.observe(observation, bins.alias("rows"))
-
-
-def rows_counted(observation: Observation) -> dict[int, int]:
-    """Give what was observed: how many rows each chunk has; a chunk without rows is missing."""
-    rows: Counter[int] = Counter()
-    for row in observation.get.get("rows") or []:
-        rows[round(row["x"])] += round(row["y"])
-    return dict(rows)
-
-
-def rows_by_chunk(transactions: DataFrame) -> dict[int, int]:
-    """Count the rows of each chunk, in an action of its own."""
-    return {row["chunk"]: row["count"] for row in transactions.groupBy("chunk").count().collect()}
-
-
-def totals(transactions: DataFrame) -> DataFrame:
-    """Add up the batch by pair: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
-    return _added(transactions, ["merchant", "customer"], F.min("chunk").alias("first_chunk"))
-
-
 def increments(transactions: DataFrame) -> DataFrame:
-    """Give what each chunk adds to each pair.
+    """Give what each chunk adds to each pair, in whole cents: sums of decimals take Spark several times as long.
 
-    ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``
+    ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``; partitioned by pair, as all that follows needs it.
     """
-    # Partitioned as running totals need it, so that the rows travel once.
-    added = _added(transactions.repartition("customer", "merchant"), ["customer", "merchant", "chunk"])
-    # Whole cents: running sums of decimals this wide take Spark several times as long.
-    return added.withColumn("cents", (F.col("amount") * 100).cast("long")).drop("amount")
-
-
-def _added(transactions: DataFrame, keys: Sequence[str], *further: Column) -> DataFrame:
-    """Add up transactions by key; the amount is exact. ``further`` aggregates come last."""
-    return transactions.groupBy(*keys).agg(
-        F.count(F.lit(1)).alias("transactions"),
-        F.sum("amount").cast("decimal(24,2)").alias("amount"),
-        F.coalesce(F.bool_or(F.col("gender") == "F"), F.lit(False)).alias("seen_female"),
-        F.coalesce(F.bool_or(F.col("gender") == "M"), F.lit(False)).alias("seen_male"),
-        *further,
+    return (
+        transactions.repartition("customer", "merchant")
+        .groupBy("customer", "merchant", "chunk")
+        .agg(
+            F.count(F.lit(1)).alias("transactions"),
+            F.sum((F.col("amount") * 100).cast("long")).alias("cents"),
+            F.coalesce(F.bool_or(F.col("gender") == "F"), F.lit(False)).alias("seen_female"),
+            F.coalesce(F.bool_or(F.col("gender") == "M"), F.lit(False)).alias("seen_male"),
+        )
     )
+
+
+def totals(increments: DataFrame) -> DataFrame:
+    """Add increments up by pair: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
+    amount = F.sum("cents").cast("decimal(22,0)") * F.lit("0.01").cast("decimal(2,2)")
+    return increments.groupBy("merchant", "customer").agg(
+        F.sum("transactions").alias("transactions"),
+        amount.alias("amount"),
+        F.bool_or("seen_female").alias("seen_female"),
+        F.bool_or("seen_male").alias("seen_male"),
+        F.min("chunk").alias("first_chunk"),
+    )
+
+
+def rows_by_chunk(increments: DataFrame) -> dict[int, int]:
+    """Count the rows of each chunk; a chunk without rows is missing."""
+    rows = increments.groupBy("chunk").agg(F.sum("transactions").alias("transactions")).collect()
+    return {row["chunk"]: row["transactions"] for row in rows}

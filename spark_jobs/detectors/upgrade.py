@@ -41,7 +41,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         transactions the merchant has there is no part of the evidence: only that they are more than the threshold. Counting them
         boundary by boundary would take another pass over the rows.
     """
-    spark = batch.transactions.sparkSession
+    spark = batch.increments.sparkSession
     by_weight = list(places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk))
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
@@ -49,7 +49,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     limits = _limits(batch, spark.createDataFrame(by_weight, schema))
     if not all(known.ranked_before for known in batch.weights):
         limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
-    limits = limits.withColumn("is_easier", _is_easier())
+    limits = limits.select("*", _is_easier().alias("is_easier"))
     holds = (
         _totals(batch, by_weight)
         .join(F.broadcast(limits), ["merchant", "chunk"])
@@ -94,11 +94,16 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
     so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
     from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
     return (
-        changes.withColumn("customers", F.sum("customers").over(so_far))
-        .withColumn("changed_again_at", F.lead("changed_at", 1, NEVER).over(so_far))
+        changes.select(
+            "merchant",
+            "transactions",
+            "changed_at",
+            F.lead("changed_at", 1, NEVER).over(so_far).alias("changed_again_at"),
+            F.sum("customers").over(so_far).alias("customers_there"),
+        )
         .join(F.broadcast(by_weight), "merchant")
         .where((F.col("chunk") >= F.col("changed_at")) & (F.col("chunk") < F.col("changed_again_at")))
-        .withColumn("customers", F.sum("customers").over(from_top))
+        .select("*", F.sum("customers_there").over(from_top).alias("customers"))
         .where(F.col("customers") >= F.col("place"))
         .groupBy("merchant", "chunk")
         .agg(
@@ -125,7 +130,7 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     so_far = Window.partitionBy("merchant").orderBy("chunk")
     return (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
-        .unionByName(batch.transactions.groupBy("merchant", "chunk").agg(F.count(F.lit(1)).alias("transactions")))
+        .unionByName(batch.increments.groupBy("merchant", "chunk").agg(F.sum("transactions").alias("transactions")))
         .select("merchant", "chunk", F.sum("transactions").over(so_far).alias("transactions"))
         .where((F.col("chunk") > BEFORE) & (F.col("transactions") > upgrade_min_transactions))
         .select("merchant", "chunk")
@@ -150,13 +155,13 @@ def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
     )
     # The batch's own chunks come as rows: as numbers they would stand in the code that Spark generates, anew for every batch.
     merchants = [(merchant, batch.first_chunk, batch.last_chunk) for merchant in sorted({limit.merchant for limit in by_weight})]
-    ranked = batch.transactions.sparkSession.createDataFrame(merchants, "merchant string, first_chunk int, last_chunk int")
+    ranked = batch.increments.sparkSession.createDataFrame(merchants, "merchant string, first_chunk int, last_chunk int")
     first, last = F.greatest("since", "first_chunk"), F.least(F.col("until") - 1, "last_chunk")
     return (
         batch.running.where(F.col("weight") <= max(limit.most_weight for limit in by_weight))
         .select("merchant", "customer", F.inline(totals), "weight")
         .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
-        .unionByName(batch.idle.withColumns({"since": F.lit(BEFORE), "until": F.lit(NEVER)}))
+        .unionByName(batch.idle.select("*", F.lit(BEFORE).alias("since"), F.lit(NEVER).alias("until")))
         .join(F.broadcast(ranked), "merchant")
         .where(first <= last)
         .select("merchant", "customer", "since", F.explode(F.sequence(first, last)).alias("chunk"), "transactions", "weight")

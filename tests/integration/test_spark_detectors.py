@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from detectors import DETECTORS, detect_all
-from detectors.batch import BEFORE, Batch
+from detectors.batch import BEFORE, Batch, running_totals
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
+from detectors.transactions import increments
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
@@ -89,7 +90,9 @@ class Tables:
     def batch(self, spark: SparkSession) -> Batch:
         """Give all batches as one."""
         frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
-        return Batch(1, _CHUNKS, weights=self.weights, **frames)
+        added = increments(frames.pop("transactions"))
+        running = running_totals(added, frames["pairs"])
+        return Batch(1, _CHUNKS, weights=self.weights, increments=added, running=running, **frames)
 
 
 COLUMNS = ("customer", "merchant", "gender", "amount")

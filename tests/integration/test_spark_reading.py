@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import SparkSession
 
 from detectors.importance import read_importance, weights
-from detectors.transactions import increments, read_chunks, rows_by_chunk, rows_counted, rows_observed
+from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
 from local.config import Addresses
 from tests import reference_rows
 from tests.reference import twelve_places
@@ -78,14 +78,20 @@ def test_increments_add_up_per_pair_and_chunk(spark: SparkSession) -> None:
     ]
 
 
-@pytest.mark.parametrize("chunks", [1, 70])
-def test_rows_are_counted_on_the_way(spark: SparkSession, chunks: int) -> None:
-    """Chunk k has k rows, spread over the tasks."""
-    rows = [(chunk,) for chunk in range(1, chunks + 1) for _ in range(chunk)]
-    transactions = spark.createDataFrame(rows, "chunk int").repartition(4)
-    observation = Observation()
-    rows_observed(transactions, observation, chunks).write.format("noop").mode("overwrite").save()
-    assert rows_counted(observation) == rows_by_chunk(transactions) == {chunk: chunk for chunk in range(1, chunks + 1)}
+def test_totals_add_up_over_the_chunks(spark: SparkSession) -> None:
+    rows = [
+        (4, "C1", "M1", 2, 999_999_999_999_999, True, False),
+        (3, "C1", "M1", 1, 1, False, False),
+        (3, "C2", "M1", 1, 0, False, True),
+    ]
+    schema = "chunk int, customer string, merchant string, transactions long, cents long, seen_female boolean, seen_male boolean"
+    added = spark.createDataFrame(rows, schema)
+    columns = ("merchant", "customer", "transactions", "amount", "seen_female", "seen_male", "first_chunk")
+    assert sorted(map(tuple, totals(added).select(*columns).collect())) == [
+        ("M1", "C1", 3, Decimal("10000000000000.00"), True, False, 3),
+        ("M1", "C2", 1, Decimal("0.00"), False, True, 3),
+    ]
+    assert rows_by_chunk(added) == {3: 2, 4: 2}
 
 
 def weights_of(spark: SparkSession, file: Path, scope: str) -> dict[tuple[str, str], Decimal]:
