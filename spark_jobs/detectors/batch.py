@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from detectors.places import KnownWeight
 from detectors.session import kept
+from detectors.transactions import by_pair
 
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
@@ -63,16 +64,10 @@ class Batch:
 
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
-        by_pair = self.increments.groupBy("customer", "merchant").agg(
-            F.lit(self.last_chunk).alias("chunk"),
-            F.sum("transactions").alias("transactions"),
-            F.sum("cents").alias("cents"),
-            F.bool_or("seen_female").alias("seen_female"),
-            F.bool_or("seen_male").alias("seen_male"),
-        )
-        running = running_totals(by_pair, self.pairs)
+        at_end = by_pair(self.increments, F.lit(self.last_chunk).alias("chunk"))
+        running = running_totals(at_end, self.pairs)
         weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
-        return replace(self, first_chunk=self.last_chunk, increments=by_pair, running=running, weights=weights)
+        return replace(self, first_chunk=self.last_chunk, increments=at_end, running=running, weights=weights)
 
 
 def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:

@@ -97,15 +97,22 @@ def increments(transactions: DataFrame) -> DataFrame:
     )
 
 
-def totals(increments: DataFrame) -> DataFrame:
-    """Add increments up by pair: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
-    amount = F.sum("cents").cast("decimal(22,0)") * F.lit("0.01").cast("decimal(2,2)")
-    return increments.groupBy("merchant", "customer").agg(
+def by_pair(increments: DataFrame, *further: Column) -> DataFrame:
+    """Add increments up by pair: ``customer, merchant, transactions, cents, seen_female, seen_male``, then further aggregates."""
+    return increments.groupBy("customer", "merchant").agg(
         F.sum("transactions").alias("transactions"),
-        amount.alias("amount"),
+        F.sum("cents").alias("cents"),
         F.bool_or("seen_female").alias("seen_female"),
         F.bool_or("seen_male").alias("seen_male"),
-        F.min("chunk").alias("first_chunk"),
+        *further,
+    )
+
+
+def totals(increments: DataFrame) -> DataFrame:
+    """Give what a batch adds to the state: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
+    amount = F.col("cents").cast("decimal(22,0)") * F.lit("0.01").cast("decimal(2,2)")
+    return by_pair(increments, F.min("chunk").alias("first_chunk")).select(
+        "merchant", "customer", "transactions", amount.alias("amount"), "seen_female", "seen_male", "first_chunk"
     )
 
 
