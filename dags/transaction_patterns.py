@@ -89,7 +89,7 @@ def transaction_patterns() -> None:
     feed: Any = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}", **TEXTS["wait_for_work"]).output
     land = task(inlets=[assets.TRANSACTIONS, assets.IMPORTANCE], outlets=[assets.CHUNKS], **TEXTS["land_chunks"])
     landed = land(tasks.land_chunks)(feed)
-    batch: Any = linked(task(multiple_outputs=True, **TEXTS["open_batch"])(tasks.open_batch)(feed), ChunksLink())
+    batch: Any = linked(task(**TEXTS["open_batch"])(tasks.open_batch)(feed), ChunksLink())
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",
         wasb_conn_id="blob",
@@ -111,7 +111,7 @@ def transaction_patterns() -> None:
         task_id="commit_batch",
         conn_id="ledger",
         sql="commit_batch.sql",
-        parameters={"batch_id": batch["batch_id"]},
+        parameters={"batch_id": "{{ ti.xcom_pull(task_ids='open_batch')['batch_id'] }}"},
         split_statements=True,
         inlets=[assets.CHUNKS],
         outlets=[assets.STATE],

@@ -85,8 +85,9 @@ def describe(dag_id: str, asked: Mapping[str, Any], facts: Facts) -> str:
     if size := asked.get("batch_chunks"):
         text += f" in batches of {size}"
     text += with_settings + (", with its last detections" if asked.get("flush") else "")
-    applied = (facts.get(("open_batch", "first_chunk")), facts.get(("open_batch", "last_chunk")))
-    if None in applied or applied == (first, last):
+    opened = facts.get(("open_batch", "return_value"))
+    applied = None if opened is None else (opened["first_chunk"], opened["last_chunk"])
+    if applied is None or applied == (first, last):
         return text
     return f"{text}{', ' if first is None and last is None else ': '}{_range(*applied)}"
 

@@ -31,7 +31,7 @@ from detectors.importance import read_importance, stage_weights
 from detectors.landed import Landed, landed_blobs, verify_checksums, verify_rows
 from detectors.session import fit_to_size, kept
 from detectors.staging import Staging, jdbc_options, observed
-from detectors.state import read_batch
+from detectors.state import batch_state, read_batch
 from detectors.steps import reason_last, step
 from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
 
@@ -71,13 +71,14 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
             facts.extend(verified.result())  # if a blob is not what it was, that is what there is to say
         verify_rows(landed.chunks, rows)
         facts.append(f"{sum(rows.values())} transactions")
-    with step("totals staged") as facts:
+    with step("totals staged") as facts, ThreadPoolExecutor(1) as beside:
+        state = beside.submit(batch_state, staging)  # Spark has a lot to ask and to plan before it reads a row
         pair_count = Observation()
         staging.write("staged_pair", totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs")))
         facts.append(f"{observed(pair_count, 'pairs')} pairs touched")
     with step("state read") as facts:
-        # The views join staging with the state: they hold rows only now that the totals are staged.
-        batch = read_batch(staging, added, args.first_chunk, args.last_chunk)
+        # The view joins staging with the state: it holds rows only now that the totals are staged.
+        batch = read_batch(state.result(), added, args.first_chunk, args.last_chunk)
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
     # Beside each other: a write of a few rows is all waiting.
     with step("patterns detected") as facts, ThreadPoolExecutor(1) as beside:

@@ -14,12 +14,21 @@ select b.batch_id, b.feed_id, b.purpose,
 from ledger.batch b
 join ledger.feed f using (feed_id);
 
+-- The landed blobs of a feed: its chunks, by number, and its importance, by part.
+create or replace view ledger.landed_blob as
+select f.feed, c.chunk, null::integer as part, c.blob_name, c.blob_sha256, c.landed_rows
+from ledger.feed f
+join ledger.chunk c using (feed_id)
+union all
+select f.feed, null, p.part, p.blob_name, p.blob_sha256, null
+from ledger.feed f
+join ledger.importance_part p using (feed_id);
+
 -- What a job reads of the state: only what it has staged, and of that only what may still be detected. Spark pushes the filter on
 -- batch_id and staging_id down. Rows staged a moment ago have no statistics: PostgreSQL takes them for one row, and would compare
 -- every key with every other. `lateral ... limit 1` and `offset 0` make each of these a look-up in an index, whatever it thinks of the
 -- sizes; `not materialized` lets the filter through.
 
--- Every merchant of the batch with its totals before it (zeros for one not seen before), and whether PatId1 must rank its customers.
 drop view if exists ledger.upgrade_pair;
 drop view if exists ledger.upgrade_idle;
 drop view if exists ledger.upgrade_weight;
@@ -27,43 +36,44 @@ drop view if exists ledger.upgrade_total;
 drop view if exists ledger.touched_pair;
 drop view if exists ledger.upgrade_merchant;
 drop view if exists ledger.touched_merchant;
-create view ledger.touched_merchant as
-select s.batch_id, s.staging_id, s.merchant,
-       coalesce(m.transactions, 0) as transactions, coalesce(m.female, 0) as female, coalesce(m.male, 0) as male,
-       coalesce(m.transactions, 0) + s.batch_transactions > b.upgrade_min_transactions as ranked,
-       coalesce(m.transactions, 0) > b.upgrade_min_transactions as ranked_before
-from (
-    select batch_id, staging_id, merchant, sum(transactions)::bigint as batch_transactions
-    from ledger.staged_pair
-    group by batch_id, staging_id, merchant
-) s
-join ledger.batch_rules b on b.batch_id = s.batch_id
-left join lateral (
-    select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
-) m on true;
+drop view if exists ledger.batch_state;
+drop view if exists ledger.batch_merchant;
 
--- The merchants whose customers PatId1 ranks, with how many of them have a weight: before the batch, and new in it. At every boundary
--- of the batch the last place that qualifies is between first_place and last_place, and no customer with fewer than `least`
--- transactions does: as many as last_place had those before the batch, and nobody's become fewer.
-create view ledger.upgrade_merchant as
+-- Every merchant of the batch with its totals before it (zeros for one not seen before), whether PatId1 ranks its customers, and how
+-- many of them have a weight: before the batch, and new in it. At every boundary of the batch the last place that qualifies is between
+-- first_place and last_place, and no customer with fewer than `least` transactions does: as many as last_place had those before the
+-- batch, and nobody's become fewer.
+create view ledger.batch_merchant as
 with merchant as not materialized (
-    select t.batch_id, t.staging_id, t.merchant, t.ranked, t.ranked_before, b.state_feed_id, b.upgrade_percent as percent,
-           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
-           (select coalesce(sum(customers), 0)::bigint from ledger.ranked_total
-            where feed_id = b.state_feed_id and merchant = t.merchant) as customers
-    from ledger.touched_merchant t
-    join ledger.batch_rules b on b.batch_id = t.batch_id
-    where t.ranked
+    select s.batch_id, s.staging_id, s.merchant, b.state_feed_id, b.upgrade_percent as percent,
+           case b.weight_scope when 'customer' then '' else s.merchant end as weight_merchant,
+           b.child_min_transactions, b.child_max_average, b.dei_min_female,
+           coalesce(t.transactions, 0) as transactions, coalesce(t.female, 0) as female, coalesce(t.male, 0) as male,
+           coalesce(t.transactions, 0) + s.batch_transactions > b.upgrade_min_transactions as is_big,
+           coalesce(t.transactions, 0) > b.upgrade_min_transactions as ranked_before
+    from (
+        select batch_id, staging_id, merchant, sum(transactions)::bigint as batch_transactions
+        from ledger.staged_pair
+        group by batch_id, staging_id, merchant
+    ) s
+    join ledger.batch_rules b on b.batch_id = s.batch_id
+    left join lateral (
+        select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
+    ) t on true
 )
-select m.batch_id, m.staging_id, m.merchant, m.ranked_before, m.state_feed_id, m.weight_merchant, m.customers,
-       n.customers as new_customers,
-       case when m.customers > 0 then m.percent * (m.customers - 1) / 100 + 1 else 0 end as first_place,
-       p.last_place, t.least
+select m.*, c.customers, n.customers as new_customers,
+       m.is_big and c.customers + n.customers > 0 as ranked,
+       case when c.customers > 0 then m.percent * (c.customers - 1) / 100 + 1 else 0 end as first_place,
+       p.last_place, l.least
 from merchant m
+cross join lateral (
+    select coalesce(sum(customers), 0)::bigint as customers from ledger.ranked_total
+    where m.is_big and feed_id = m.state_feed_id and merchant = m.merchant
+) c
 cross join lateral (
     select count(*) as customers
     from (select customer from ledger.staged_pair
-          where m.ranked and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
+          where m.is_big and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
     left join lateral (
         select true as known from ledger.pair_total
         where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
@@ -79,148 +89,138 @@ cross join lateral (
         limit 1
     ) w
 ) n
-cross join lateral (select m.percent * (m.customers + n.customers - 1) / 100 + 1 as last_place) p
+cross join lateral (select m.percent * (c.customers + n.customers - 1) / 100 + 1 as last_place) p
 cross join lateral (
     select coalesce(max(transactions), 0) as least from (
         select transactions, sum(customers) over (order by transactions desc) as place
-        from ledger.ranked_total where feed_id = m.state_feed_id and merchant = m.merchant
+        from ledger.ranked_total where m.is_big and feed_id = m.state_feed_id and merchant = m.merchant
     ) t where place >= p.last_place
-) t
-where m.customers + n.customers > 0;
+) l;
 
--- The pairs of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
--- customers for PatId1 that come to enough transactions, those with enough of them for PatId2 whose average may come to be low enough,
--- and for PatId3 those that change the numbers of a merchant that may become one. Bounds of PatId2: all of the batch's transactions, and nothing paid for them;
--- of PatId3: every new woman and no new man, and the reverse: one more seen as a man changes the difference by one.
-create view ledger.touched_pair as
-with pair as not materialized (
-    select t.batch_id, t.staging_id, t.merchant, p.customer, b.state_feed_id,
-           case b.weight_scope when 'customer' then '' else t.merchant end as weight_merchant,
-           p.is_new, p.weight, p.transactions, p.amount, p.seen_female, p.seen_male,
-           p.transactions + p.batch_transactions >= b.child_min_transactions
-               and p.amount < b.child_max_average * (p.transactions + p.batch_transactions) as is_child,
-           p.is_active,
-           p.shows_gender and t.female + p.new_female > b.dei_min_female and t.male + p.new_male > t.female as is_counted
-    from ledger.touched_merchant t
-    join ledger.batch_rules b on b.batch_id = t.batch_id
-    left join lateral (
-        select least from ledger.upgrade_merchant
-        where t.ranked and batch_id = t.batch_id and staging_id = t.staging_id and merchant = t.merchant
-        limit 1
-    ) u on true
-    cross join lateral (
-        select s.customer, s.transactions as batch_transactions, k.customer is null as is_new, k.weight,
+-- The state, all that the batch needs of it in one query, which works the merchants out once. Rows of five kinds, each with columns of
+-- its own; the others are null, which makes a union forget how many digits its numbers have.
+create view ledger.batch_state as
+select m.batch_id, m.staging_id, r.kind, m.merchant, r.customer, r.transactions, r.amount::numeric(24, 2), r.seen_female, r.seen_male,
+       r.weight::numeric(38, 12), r.female, r.male, r.ranked_before, r.customers, r.chunk, r.place
+from ledger.batch_merchant m
+cross join lateral (
+    -- merchant: its totals.
+    select 'merchant' as kind, null::text as customer, m.transactions, null::numeric as amount,
+           null::boolean as seen_female, null::boolean as seen_male, null::numeric as weight, m.female, m.male,
+           null::boolean as ranked_before, null::bigint as customers, null::integer as chunk, null::bigint as place
+    union all
+    -- pair: those of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
+    -- customers for PatId1 that come to enough transactions, those with enough of them for PatId2 whose average may come to be low
+    -- enough, and for PatId3 those that change the numbers of a merchant that may become one. Bounds of PatId2: all of the batch's
+    -- transactions, and nothing paid for them; of PatId3: every new woman and no new man, and the reverse: one more seen as a man
+    -- changes the difference by one.
+    select 'pair', p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
+           case when p.is_active then coalesce(p.weight, w.weight) end, null, null, null, null, null, null
+    from (
+        select s.customer, k.customer is null as is_new, k.weight,
                coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
-               -- In here, so that it is worked out for the merchant before its pairs, not for each of them.
-               coalesce(k.transactions, 0) + s.transactions >= u.least as is_active,
                coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
-               s.seen_female and k.seen_female is not true or s.seen_male and k.seen_male is not true as shows_gender,
-               count(*) filter (where s.seen_female and k.seen_female is not true) over () as new_female,
-               count(*) filter (where s.seen_male and k.seen_male is not true) over () as new_male
+               m.ranked and coalesce(k.transactions, 0) + s.transactions >= m.least as is_active,
+               coalesce(k.transactions, 0) + s.transactions >= m.child_min_transactions
+                   and coalesce(k.amount, 0) < m.child_max_average * (coalesce(k.transactions, 0) + s.transactions) as is_child,
+               (s.seen_female and k.seen_female is not true or s.seen_male and k.seen_male is not true)
+                   and m.female + count(*) filter (where s.seen_female and k.seen_female is not true) over () > m.dei_min_female
+                   and m.male + count(*) filter (where s.seen_male and k.seen_male is not true) over () > m.female as is_counted
         from ledger.staged_pair s
         left join lateral (
             select * from ledger.pair_total
-            where feed_id = b.state_feed_id and merchant = t.merchant and customer = s.customer
+            where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
             limit 1
         ) k on true
-        where s.batch_id = t.batch_id and s.staging_id = t.staging_id and s.merchant = t.merchant
+        where s.batch_id = m.batch_id and s.staging_id = m.staging_id and s.merchant = m.merchant
     ) p
-)
-select p.batch_id, p.staging_id, p.merchant, p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
-       case when p.is_active then coalesce(p.weight, w.weight) end as weight
-from pair p
-left join lateral (
-    select weight from ledger.weight
-    where p.is_active and p.is_new and feed_id = p.state_feed_id and merchant = p.weight_merchant and customer = p.customer
+    left join lateral (
+        select weight from ledger.weight
+        where p.is_active and p.is_new and feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = p.customer
+        union all
+        select weight from ledger.staged_weight
+        where p.is_active and p.is_new and batch_id = m.batch_id and staging_id = m.staging_id
+          and merchant = m.weight_merchant and customer = p.customer
+        limit 1
+    ) w on true
+    where p.is_active and coalesce(p.weight, w.weight) is not null
+       or p.is_child and not exists (
+           select from ledger.detection d
+           where d.feed_id = m.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = m.merchant and d.customer = p.customer
+             and d.withdrawn_by is null
+       )
+       or p.is_counted and not exists (
+           select from ledger.detection d
+           where d.feed_id = m.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = m.merchant and d.customer = ''
+             and d.withdrawn_by is null
+       )
     union all
-    select weight from ledger.staged_weight
-    where p.is_active and p.is_new and batch_id = p.batch_id and staging_id = p.staging_id
-      and merchant = p.weight_merchant and customer = p.customer
-    limit 1
-) w on true
-where p.is_active and coalesce(p.weight, w.weight) is not null
-   or p.is_child and not exists (
-       select from ledger.detection d
-       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId2' and d.merchant = p.merchant and d.customer = p.customer
-         and d.withdrawn_by is null
-   )
-   or p.is_counted and not exists (
-       select from ledger.detection d
-       where d.feed_id = p.state_feed_id and d.pattern_id = 'PatId3' and d.merchant = p.merchant and d.customer = ''
-         and d.withdrawn_by is null
-   );
-
--- The weights among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those that
--- new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
-create view ledger.upgrade_weight as
-select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, 0 as chunk, p.weight,
-       greatest(1, u.first_place - u.new_customers) - 1 + row_number() over (
-           partition by u.batch_id, u.staging_id, u.merchant order by p.weight
-       ) as place
-from ledger.upgrade_merchant u
-cross join lateral (
-    select weight from ledger.pair_total
-    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
-    order by weight
-    offset greatest(1, u.first_place - u.new_customers) - 1
-    limit u.last_place - greatest(1, u.first_place - u.new_customers) + 1
-) p
-union all
-select u.batch_id, u.staging_id, u.merchant, u.ranked_before, u.customers, s.first_chunk, w.weight, null
-from ledger.upgrade_merchant u
-cross join lateral (
-    select customer, first_chunk from ledger.staged_pair
-    where u.new_customers > 0 and batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.merchant
-    offset 0
-) s
-left join lateral (
-    select true as known from ledger.pair_total
-    where feed_id = u.state_feed_id and merchant = u.merchant and customer = s.customer
-    limit 1
-) p on true
-cross join lateral (
-    select weight from ledger.weight
-    where feed_id = u.state_feed_id and merchant = u.weight_merchant and customer = s.customer
+    -- total: how many of a ranked merchant's customers have how many transactions before the batch, of those that count.
+    select 'total', null, t.transactions, null, null, null, null, null, null, null, t.customers, null, null
+    from ledger.ranked_total t
+    where m.ranked and t.feed_id = m.state_feed_id and t.merchant = m.merchant and t.transactions >= m.least
     union all
-    select weight from ledger.staged_weight
-    where batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.weight_merchant and customer = s.customer
-    limit 1
-) w
-where p.known is null;
-
--- How many of those merchants' customers have how many transactions before the batch, of those that count.
-create view ledger.upgrade_total as
-select u.batch_id, u.staging_id, u.merchant, r.transactions, r.customers
-from ledger.upgrade_merchant u
-join ledger.ranked_total r on r.feed_id = u.state_feed_id and r.merchant = u.merchant and r.transactions >= u.least;
-
--- The customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come, the places
--- that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit by weight goes beyond that of last_place before
--- the batch.
-create view ledger.upgrade_idle as
-select u.batch_id, u.staging_id, u.merchant, p.customer, p.transactions, p.weight
-from ledger.upgrade_merchant u
-left join lateral (
-    select weight as most from ledger.pair_total
-    where feed_id = u.state_feed_id and merchant = u.merchant and weight is not null
-    order by weight offset u.last_place - 1 limit 1
-) w on true
-cross join lateral (
-    select customer, transactions, weight from ledger.pair_total
-    where feed_id = u.state_feed_id and merchant = u.merchant
-      and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= u.least
-    offset 0
-) p
-left join lateral (
-    select true as touched from ledger.staged_pair
-    where batch_id = u.batch_id and staging_id = u.staging_id and merchant = u.merchant and customer = p.customer
-    limit 1
-) s on true
-where (u.new_customers > 0 or not u.ranked_before) and s.touched is null and not exists (
-    select from ledger.detection d
-    where d.feed_id = u.state_feed_id and d.pattern_id = 'PatId1' and d.merchant = u.merchant and d.customer = p.customer
-      and d.withdrawn_by is null
-);
+    -- idle: its customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come,
+    -- the places that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit by weight goes beyond that of
+    -- last_place before the batch.
+    select 'idle', p.customer, p.transactions, null, null, null, p.weight, null, null, null, null, null, null
+    from (select) one
+    left join lateral (
+        select weight as most from ledger.pair_total
+        where feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
+        order by weight offset m.last_place - 1 limit 1
+    ) w on m.ranked
+    cross join lateral (
+        select customer, transactions, weight from ledger.pair_total
+        where m.ranked and (m.new_customers > 0 or not m.ranked_before)
+          and feed_id = m.state_feed_id and merchant = m.merchant
+          and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= m.least
+        offset 0
+    ) p
+    left join lateral (
+        select true as touched from ledger.staged_pair
+        where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant and customer = p.customer
+        limit 1
+    ) s on true
+    where s.touched is null and not exists (
+        select from ledger.detection d
+        where d.feed_id = m.state_feed_id and d.pattern_id = 'PatId1' and d.merchant = m.merchant and d.customer = p.customer
+          and d.withdrawn_by is null
+    )
+    union all
+    -- weight: those among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those
+    -- that new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
+    select 'weight', null, null, null, null, null, p.weight, null, null, m.ranked_before, m.customers, 0,
+           greatest(1, m.first_place - m.new_customers) - 1 + row_number() over (order by p.weight)
+    from (
+        select weight from ledger.pair_total
+        where m.ranked and feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
+        order by weight
+        offset greatest(1, m.first_place - m.new_customers) - 1
+        limit case when m.ranked then m.last_place - greatest(1, m.first_place - m.new_customers) + 1 else 0 end
+    ) p
+    union all
+    select 'weight', null, null, null, null, null, w.weight, null, null, m.ranked_before, m.customers, s.first_chunk, null
+    from (
+        select customer, first_chunk from ledger.staged_pair
+        where m.ranked and m.new_customers > 0 and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant
+        offset 0
+    ) s
+    left join lateral (
+        select true as known from ledger.pair_total
+        where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
+        limit 1
+    ) p on true
+    cross join lateral (
+        select weight from ledger.weight
+        where feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
+        union all
+        select weight from ledger.staged_weight
+        where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.weight_merchant and customer = s.customer
+        limit 1
+    ) w
+    where p.known is null
+) r;
 
 -- The open batches whose job has finished, each with the one staging to take: the first complete one.
 create or replace view ledger.staged as

@@ -32,5 +32,11 @@ def describe(context: Context, asset: Asset, **facts: Any) -> None:
 def describe_commit(context: Context) -> None:
     """Say which chunks go into the state: what ``commit_batch`` does before its statement."""
     pull = context["ti"].xcom_pull
-    first, last = (pull(task_ids="open_batch", key=key) for key in ("first_chunk", "last_chunk"))
-    describe(context, STATE, feed=pull(task_ids="wait_for_work"), first_chunk=first, last_chunk=last)
+    opened = pull(task_ids="open_batch")
+    describe(
+        context,
+        STATE,
+        feed=pull(task_ids="wait_for_work"),
+        first_chunk=opened["first_chunk"],
+        last_chunk=opened["last_chunk"],
+    )

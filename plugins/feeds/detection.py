@@ -186,7 +186,7 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
 
     A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
     """
-    batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
+    batch_id = context["ti"].xcom_pull(task_ids="open_batch")["batch_id"]
     with open_ledger() as ledger:
         return run_of(select_batch(ledger, batch_id))
 
@@ -207,7 +207,7 @@ def record_failed_run(context: Context) -> None:
         log.info("Databricks run %s is %s; the next try finds it again", run_id, state.life_cycle_state)
         return
     with open_ledger() as ledger:
-        batch = ledger.row("select_batch", batch_id=ti.xcom_pull(task_ids="open_batch", key="batch_id"))
+        batch = ledger.row("select_batch", batch_id=ti.xcom_pull(task_ids="open_batch")["batch_id"])
         if batch is not None:
             ledger.run(
                 "fail_batch",
@@ -223,7 +223,7 @@ def record_lost_staging(context: Context) -> None:
     Otherwise Databricks would answer every submission of the batch with that same run.
     """
     with open_ledger() as ledger:
-        batch = ledger.row("select_lost_batch", batch_id=context["ti"].xcom_pull(task_ids="open_batch", key="batch_id"))
+        batch = ledger.row("select_lost_batch", batch_id=context["ti"].xcom_pull(task_ids="open_batch")["batch_id"])
         if batch is not None:
             ledger.run(
                 "fail_batch",

@@ -75,8 +75,8 @@ def export_detections(feed: str) -> list[str]:
     with open_ledger() as ledger:
         written = export.export_detections(ledger, Blobs(), feed, flush=context["params"]["flush"])
         ledger.run("record_success", feed=feed)
-        batch_id = context["ti"].xcom_pull(task_ids="open_batch", key="batch_id")
-        if batch_id is not None and (changes := rebuild.report(ledger, batch_id)):
+        opened = context["ti"].xcom_pull(task_ids="open_batch")
+        if opened is not None and (changes := rebuild.report(ledger, opened["batch_id"])):
             log.info("%s", changes)
     describe(context, DETECTION_FILES, feed=feed, new_files=len(written))
     return written

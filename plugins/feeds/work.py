@@ -35,7 +35,7 @@ _MADE_WAY = "made way for a run that was triggered"
 AWAY_SECONDS = 5
 """How long a waiting run leaves a ledger alone that does not answer."""
 
-POLL_SECONDS = 1
+POLL_SECONDS = 2.5
 """How often a waiting run asks Airflow whether another run is queued."""
 
 

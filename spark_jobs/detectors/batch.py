@@ -27,7 +27,7 @@ Arguments = Mapping[str, Callable[[str], Any]]
 class Batch:
     """The DataFrames that detectors work on; ``customer`` and ``merchant`` are text throughout.
 
-    What is read of the state is what its name in ``include/sql/views.sql`` says.
+    What is read of the state are the rows of one kind each of ``batch_state`` in ``include/sql/views.sql``.
 
     Attributes
     ----------
@@ -38,18 +38,18 @@ class Batch:
     running
         What :func:`running_totals` gives.
     merchants
-        ``touched_merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
+        ``merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
     pairs
-        ``touched_pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
+        ``pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
         seen_female, seen_male, weight``; zeros for a new one. They are few of those that the batch touches.
     totals
-        ``upgrade_total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number on that a
+        ``total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number on that a
         customer needs at least.
     idle
-        ``upgrade_idle``: ``merchant, customer, transactions, weight`` of their customers that the batch does not touch, but for
+        ``idle``: ``merchant, customer, transactions, weight`` of their customers that the batch does not touch, but for
         whom PatId1 may come to hold.
     weights
-        ``upgrade_weight``: the weights that decide which ones are low; empty when there is no merchant to rank.
+        ``weight``: the weights that decide which ones are low; empty when there is no merchant to rank.
     """
 
     first_chunk: int

@@ -77,30 +77,28 @@ def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: i
     Raises
     ------
     ChunkError
-        The feed is unknown, or a chunk or importance has not landed.
+        A chunk or importance has not landed.
     """
-    feeds = staging.ledger("feed").where(F.col("feed") == feed).select("feed_id").collect()
-    if not feeds:
-        raise ChunkError(f"feed {feed} is not in the ledger")
-    of_feed = F.col("feed_id") == feeds[0].feed_id
+    of_batch = F.col("chunk").between(first_chunk, last_chunk)
     rows = (
-        staging.ledger("chunk")
-        .where(of_feed & F.col("chunk").between(first_chunk, last_chunk))
-        .select("chunk", "blob_name", "blob_sha256", "landed_rows")
+        staging.ledger("landed_blob")
+        .where((F.col("feed") == feed) & (of_batch | F.col("part").isNotNull() if importance else of_batch))
+        .select("chunk", "part", "blob_name", "blob_sha256", "landed_rows")
         .collect()
     )
     root = storage_url.rstrip("/")
     chunks = [
-        LandedChunk(f"chunk {chunk}", f"{root}/{name}", name, sha256, chunk, count) for chunk, name, sha256, count in sorted(rows)
+        LandedChunk(f"chunk {chunk}", f"{root}/{name}", name, sha256, chunk, count)
+        for chunk, _, name, sha256, count in sorted(row for row in rows if row.chunk is not None)
     ]
     if missing := sorted(set(range(first_chunk, last_chunk + 1)) - {c.chunk for c in chunks}):
         raise ChunkError(f"feed {feed}: chunk {missing[0]} has not landed ({len(missing)} of the batch have not)")
-    parts = []
-    if importance:
-        found = staging.ledger("importance_part").where(of_feed).select("part", "blob_name", "blob_sha256").collect()
-        parts = [LandedBlob(f"importance part {part}", f"{root}/{name}", name, sha256) for part, name, sha256 in sorted(found)]
-        if not parts:
-            raise ChunkError(f"feed {feed}: CustomerImportance has not landed")
+    parts = [
+        LandedBlob(f"importance part {part}", f"{root}/{name}", name, sha256)
+        for _, part, name, sha256, _ in sorted(row for row in rows if row.part is not None)
+    ]
+    if importance and not parts:
+        raise ChunkError(f"feed {feed}: CustomerImportance has not landed")
     return Landed(chunks, parts)
 
 

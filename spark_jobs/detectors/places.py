@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 
 class KnownWeight(NamedTuple):
-    """A row of ``upgrade_weight``.
+    """A row of kind ``weight`` of ``batch_state``.
 
     Attributes
     ----------

@@ -1,41 +1,57 @@
-"""Reads what a batch needs of the state before it, once its totals are staged."""
+"""Reads what a batch needs of the state before it: one query, whose rows are kept."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from detectors.batch import Batch, running_totals
 from detectors.places import KnownWeight
+from detectors.session import kept
 from detectors.staging import Staging
 
+_PAIR = ("merchant", "customer", "transactions", "amount", "seen_female", "seen_male", "weight")
+_MERCHANT = ("merchant", "transactions", "female", "male")
+_TOTAL = ("merchant", "transactions", "customers")
+_IDLE = ("merchant", "customer", "transactions", "weight")
+_COLUMNS = dict.fromkeys((*_PAIR, *_MERCHANT, *_TOTAL, *_IDLE, *KnownWeight._fields))  # each once
 
-def read_batch(staging: Staging, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
+
+def batch_state(staging: Staging) -> DataFrame:
+    """Give the view ``batch_state``; it is queried when a row of it is first used, so the totals must be staged by then."""
+    return kept(staging.read("batch_state", "kind", *_COLUMNS))
+
+
+def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
     """Put increments and state together; only the weights are fetched at once.
 
     Parameters
     ----------
-    staging
-        Access to the ledger; the batch's totals are staged.
+    state
+        What :func:`batch_state` gives; the batch's totals are staged.
     increments
         What ``detectors.transactions.increments`` gives.
     first_chunk, last_chunk
         The batch's chunks, both included.
     """
-    columns = "merchant", "customer", "transactions", "amount", "seen_female", "seen_male", "weight"
-    pairs = staging.read("touched_pair", *columns)
-    with ThreadPoolExecutor(1) as beside:  # while PostgreSQL looks the weights up, Spark plans
-        weights = beside.submit(staging.read("upgrade_weight", *KnownWeight._fields).collect)
+
+    def of_kind(kind: str, columns: tuple[str, ...]) -> DataFrame:
+        return state.where(F.col("kind") == kind).select(*columns)
+
+    pairs = of_kind("pair", _PAIR)
+    with ThreadPoolExecutor(1) as beside:  # while PostgreSQL works the state out, Spark plans
+        weights = beside.submit(of_kind("weight", KnownWeight._fields).collect)
         running = running_totals(increments, pairs)
     return Batch(
         first_chunk=first_chunk,
         last_chunk=last_chunk,
         increments=increments,
         running=running,
-        merchants=staging.read("touched_merchant", "merchant", "transactions", "female", "male"),
+        merchants=of_kind("merchant", _MERCHANT),
         pairs=pairs,
-        totals=staging.read("upgrade_total", "merchant", "transactions", "customers"),
-        idle=staging.read("upgrade_idle", "merchant", "customer", "transactions", "weight"),
+        totals=of_kind("total", _TOTAL),
+        idle=of_kind("idle", _IDLE),
         weights=[KnownWeight(*row) for row in weights.result()],
     )

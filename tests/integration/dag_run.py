@@ -193,7 +193,7 @@ class DagRun:
             commit(self.batch_id, CrashingHook(effects))
         except psycopg.errors.RaiseException as error:
             # What Airflow calls when the task fails.
-            record_lost_staging(cast("Context", {"ti": SimpleNamespace(xcom_pull=lambda **_: self.batch_id)}))
+            record_lost_staging(cast("Context", {"ti": SimpleNamespace(xcom_pull=lambda **_: {"batch_id": self.batch_id})}))
             raise RunFailedError(str(error)) from error
 
     def _export(self, ledger: Ledger, effects: Effects) -> None:

@@ -10,8 +10,7 @@ from run_notes_plugin import AUDIT, PIPELINE, Facts, describe
 
 TAKEN: Facts = {
     ("wait_for_work", "return_value"): "bank-2026",
-    ("open_batch", "first_chunk"): 12,
-    ("open_batch", "last_chunk"): 14,
+    ("open_batch", "return_value"): {"batch_id": 3, "first_chunk": 12, "last_chunk": 14},
 }
 
 
@@ -35,7 +34,10 @@ def test_what_a_run_asks_for(asked: dict[str, Any], note: str) -> None:
 
 
 def test_what_an_audit_is_of() -> None:
-    assert describe(AUDIT, {"feed": "bank-2026"}, {("open_batch", "last_chunk"): 60}) == "audit of feed bank-2026"
+    assert (
+        describe(AUDIT, {"feed": "bank-2026"}, {("open_batch", "return_value"): {"batch_id": 3, "last_chunk": 60}})
+        == "audit of feed bank-2026"
+    )
 
 
 @pytest.mark.parametrize(
