@@ -168,7 +168,7 @@ cross join lateral (
     left join lateral (
         select weight as most from ledger.pair_total
         where feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
-        order by weight offset m.last_place - 1 limit 1
+        order by weight offset greatest(1, m.last_place) - 1 limit 1
     ) w on m.ranked
     cross join lateral (
         select customer, transactions, weight from ledger.pair_total

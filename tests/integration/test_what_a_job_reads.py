@@ -95,6 +95,13 @@ def test_a_merchant_below_the_threshold_is_not_ranked(connection: Connection) ->
     assert counts == {"merchant": 1, "pair": 0, "weight": 0, "total": 0, "idle": 0}
 
 
+def test_a_merchant_without_customers_that_is_not_ranked_has_no_last_place(connection: Connection) -> None:
+    """Of nobody all qualify when upgrade_percent is 100: the last place is then before the first."""
+    feed_id = seen(connection, 0, merchant_transactions=OVER - 10)
+    connection.execute("update ledger.feed set upgrade_percent = 100")
+    assert rows_read(connection, feed_id, range(1_000, 1_010)) == {"merchant": 1, "pair": 0, "weight": 0, "total": 0, "idle": 0}
+
+
 def test_a_merchant_that_comes_over_the_threshold_is_ranked_as_a_whole(connection: Connection) -> None:
     feed_id = seen(connection, 1_000, merchant_transactions=OVER - 9)
     counts = rows_read(connection, feed_id, range(141, 151))
