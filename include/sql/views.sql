@@ -40,9 +40,10 @@ drop view if exists ledger.batch_state;
 drop view if exists ledger.batch_merchant;
 
 -- Every merchant of the batch with its totals before it (zeros for one not seen before), whether PatId1 ranks its customers, and how
--- many of them have a weight: before the batch, and new in it. At every boundary of the batch the last place that qualifies is between
--- first_place and last_place, and no customer with fewer than `least` transactions does: as many as last_place had those before the
--- batch, and nobody's become fewer.
+-- many of them have a weight: before the batch, and new in it, these with first chunk and weight of each. Of the places before the batch
+-- the last that qualifies at one of its boundaries is between first_place, to which lighter new customers can push it, and last_place;
+-- and no customer with fewer than `least` transactions qualifies: as many as last_place had those before the batch, and nobody's become
+-- fewer.
 create view ledger.batch_merchant as
 with merchant as not materialized (
     select s.batch_id, s.staging_id, s.merchant, b.state_feed_id, b.upgrade_percent as percent,
@@ -61,9 +62,9 @@ with merchant as not materialized (
         select * from ledger.merchant_total where feed_id = b.state_feed_id and merchant = s.merchant limit 1
     ) t on true
 )
-select m.*, c.customers, n.customers as new_customers,
+select m.*, c.customers, n.customers as new_customers, n.chunks as new_chunks, n.weights as new_weights,
        m.is_big and c.customers + n.customers > 0 as ranked,
-       case when c.customers > 0 then m.percent * (c.customers - 1) / 100 + 1 else 0 end as first_place,
+       greatest(1, m.percent * (c.customers - 1) / 100 + 1 - n.customers) as first_place,
        p.last_place, l.least
 from merchant m
 cross join lateral (
@@ -71,8 +72,8 @@ cross join lateral (
     where m.is_big and feed_id = m.state_feed_id and merchant = m.merchant
 ) c
 cross join lateral (
-    select count(*) as customers
-    from (select customer from ledger.staged_pair
+    select count(*) as customers, array_agg(s.first_chunk) as chunks, array_agg(w.weight) as weights
+    from (select customer, first_chunk from ledger.staged_pair
           where m.is_big and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant offset 0) s
     left join lateral (
         select true as known from ledger.pair_total
@@ -80,16 +81,16 @@ cross join lateral (
         limit 1
     ) k on true
     cross join lateral (
-        select from ledger.weight
+        select weight from ledger.weight
         where k.known is null and feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
         union all
-        select from ledger.staged_weight
+        select weight from ledger.staged_weight
         where k.known is null and batch_id = m.batch_id and staging_id = m.staging_id
           and merchant = m.weight_merchant and customer = s.customer
         limit 1
     ) w
 ) n
-cross join lateral (select m.percent * (c.customers + n.customers - 1) / 100 + 1 as last_place) p
+cross join lateral (select greatest(1, m.percent * (c.customers + n.customers - 1) / 100 + 1) as last_place) p
 cross join lateral (
     select coalesce(max(transactions), 0) as least from (
         select transactions, sum(customers) over (order by transactions desc) as place
@@ -168,7 +169,7 @@ cross join lateral (
     left join lateral (
         select weight as most from ledger.pair_total
         where feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
-        order by weight offset greatest(1, m.last_place) - 1 limit 1
+        order by weight offset m.last_place - 1 limit 1
     ) w on m.ranked
     cross join lateral (
         select customer, transactions, weight from ledger.pair_total
@@ -191,35 +192,16 @@ cross join lateral (
     -- weight: those among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those
     -- that new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
     select 'weight', null, null, null, null, null, p.weight, null, null, m.ranked_before, m.customers, 0,
-           greatest(1, m.first_place - m.new_customers) - 1 + row_number() over (order by p.weight)
+           m.first_place - 1 + row_number() over (order by p.weight)
     from (
         select weight from ledger.pair_total
         where m.ranked and feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
         order by weight
-        offset greatest(1, m.first_place - m.new_customers) - 1
-        limit case when m.ranked then m.last_place - greatest(1, m.first_place - m.new_customers) + 1 else 0 end
+        offset m.first_place - 1 limit m.last_place - m.first_place + 1
     ) p
     union all
-    select 'weight', null, null, null, null, null, w.weight, null, null, m.ranked_before, m.customers, s.first_chunk, null
-    from (
-        select customer, first_chunk from ledger.staged_pair
-        where m.ranked and m.new_customers > 0 and batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.merchant
-        offset 0
-    ) s
-    left join lateral (
-        select true as known from ledger.pair_total
-        where feed_id = m.state_feed_id and merchant = m.merchant and customer = s.customer
-        limit 1
-    ) p on true
-    cross join lateral (
-        select weight from ledger.weight
-        where feed_id = m.state_feed_id and merchant = m.weight_merchant and customer = s.customer
-        union all
-        select weight from ledger.staged_weight
-        where batch_id = m.batch_id and staging_id = m.staging_id and merchant = m.weight_merchant and customer = s.customer
-        limit 1
-    ) w
-    where p.known is null
+    select 'weight', null, null, null, null, null, n.weight, null, null, m.ranked_before, m.customers, n.chunk, null
+    from unnest(m.new_chunks, m.new_weights) n (chunk, weight)
 ) r;
 
 -- The open batches whose job has finished, each with the one staging to take: the first complete one.
