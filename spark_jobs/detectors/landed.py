@@ -77,7 +77,7 @@ def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: i
     Raises
     ------
     ChunkError
-        A chunk or importance has not landed.
+        The feed is unknown, or a chunk or importance has not landed.
     """
     of_batch = F.col("chunk").between(first_chunk, last_chunk)
     rows = (
@@ -92,6 +92,8 @@ def landed_blobs(staging: Staging, *, feed: str, first_chunk: int, last_chunk: i
         for chunk, _, name, sha256, count in sorted(row for row in rows if row.chunk is not None)
     ]
     if missing := sorted(set(range(first_chunk, last_chunk + 1)) - {c.chunk for c in chunks}):
+        if not chunks and staging.ledger("feed").where(F.col("feed") == feed).isEmpty():
+            raise ChunkError(f"feed {feed} is not in the ledger")
         raise ChunkError(f"feed {feed}: chunk {missing[0]} has not landed ({len(missing)} of the batch have not)")
     parts = [
         LandedBlob(f"importance part {part}", f"{root}/{name}", name, sha256)

@@ -165,6 +165,14 @@ def test_chunk_that_has_not_landed_is_named(feed: LandedFeed) -> None:
     assert_nothing_staged(feed)
 
 
+def test_feed_that_the_ledger_does_not_know_is_named(feed: LandedFeed) -> None:
+    arguments = feed.arguments(feed.open_batch(1, 1), 1, 1)
+    arguments[arguments.index("--feed") + 1] = "another"
+    with pytest.raises(ChunkError, match="feed another is not in the ledger"):
+        detect_patterns.main(arguments)
+    assert_nothing_staged(feed)
+
+
 def test_row_count_that_differs_is_named(feed: LandedFeed) -> None:
     feed.connection.execute("update ledger.chunk set landed_rows = 49 where chunk = 2")
     with pytest.raises(ChunkError, match=r"chunk 2: Spark reads 50 rows .*, 49 have landed"):
