@@ -112,20 +112,21 @@ def opened(files: Files, options: Options) -> Iterator[Bench]:
             try:
                 yield bench
             finally:
-                _set_paused(bench, paused=False)
+                set_paused(bench, paused=False)
 
 
 @contextmanager
 def airflow_kept_off(bench: Bench) -> Iterator[None]:
     """Pause the DAG while a measure calls the tasks' functions itself, and leave nothing behind that Airflow would go on with."""
-    _set_paused(bench, paused=True)
+    set_paused(bench, paused=True)
     try:
         yield
     finally:
         rows(bench.connection, "abandon_feeds")
 
 
-def _set_paused(bench: Bench, *, paused: bool) -> None:
+def set_paused(bench: Bench, *, paused: bool) -> None:
+    """Let Airflow start tasks of the DAG, or not."""
     with bench.stack.airflow_client() as client:
         wait_for_dag(client)
         client.patch(f"/dags/{DAG_ID}", json={"is_paused": paused}).raise_for_status()

@@ -74,7 +74,8 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     with step("totals staged") as facts, ThreadPoolExecutor(1) as beside:
         state = beside.submit(batch_state, staging)  # Spark has a lot to ask and to plan before it reads a row
         pair_count = Observation()
-        staging.write("staged_pair", totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs")))
+        counted = totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs"))
+        staging.write("staged_pair", counted, "merchant", "customer")
         facts.append(f"{observed(pair_count, 'pairs')} pairs touched")
     with step("state read") as facts:
         # The view joins staging with the state: it holds rows only now that the totals are staged.

@@ -51,7 +51,10 @@ with change as materialized (
            coalesce(p.weight, w.weight) as weight
     from ledger.committable c
     join ledger.batch_rules r using (batch_id)
-    join ledger.staged_pair s using (batch_id, staging_id)
+    -- In the order of the keys: neighbours are looked up and written one after the other.
+    cross join lateral (
+        select * from ledger.staged_pair where batch_id = c.batch_id and staging_id = c.staging_id order by merchant, customer
+    ) s
     left join lateral (
         select * from ledger.pair_total
         where feed_id = c.feed_id and merchant = s.merchant and customer = s.customer
@@ -100,10 +103,10 @@ where c.batch_id = %(batch_id)s and t.feed_id = c.feed_id and t.customers = 0;
 -- Emitted once, ever: what an earlier batch has detected is left out.
 insert into ledger.detection (feed_id, pattern_id, merchant, customer, action_type, chunk, ordinal, batch_id, detected_at, evidence)
 select c.feed_id, d.pattern_id, d.merchant, d.customer, d.action_type, d.chunk,
-       (select coalesce(max(ordinal), 0) from ledger.detection where feed_id = c.feed_id)
-           + row_number() over (order by d.chunk, d.pattern_id, d.merchant, d.customer),
+       o.last + row_number() over (order by d.chunk, d.pattern_id, d.merchant, d.customer),
        c.batch_id, now(), d.evidence
 from ledger.committable c
+cross join lateral (select coalesce(max(ordinal), 0) as last from ledger.detection where feed_id = c.feed_id) o
 join ledger.staged_detection d using (batch_id, staging_id)
 where c.batch_id = %(batch_id)s and c.purpose = 'apply'
   and not exists (

@@ -108,7 +108,7 @@ def stage_weights(staging: Staging, importance: DataFrame, weight_scope: str) ->
     """
     observation = Observation()
     counted = importance.observe(observation, F.count(F.lit(1)).alias("rows"), F.count("weight").alias("used"))
-    staging.write("staged_weight", weights(counted, weight_scope))
+    staging.write("staged_weight", weights(counted, weight_scope), "merchant", "customer")
     rows, used = observed(observation, "rows"), observed(observation, "used")
     if not used:
         raise InputError(

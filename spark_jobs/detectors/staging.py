@@ -82,9 +82,11 @@ class Staging:
         own = (F.col("batch_id") == self.batch_id) & (F.col("staging_id") == self.staging_id)
         return self.ledger(view).where(own).select(*columns)
 
-    def write(self, table: str, rows: DataFrame) -> None:
-        """Append rows to a staging table of the ledger."""
+    def write(self, table: str, rows: DataFrame, *order: str) -> None:
+        """Append rows to a staging table of the ledger; many in the ``order`` of its key, so that its pages fill one by one."""
         staged = rows.select("*", *self._own_columns()).coalesce(_PARTITIONS)
+        if order:
+            staged = staged.sortWithinPartitions(*order)
         # One statement of many rows instead of one per row.
         options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true", "stringtype": "unspecified"}
         staged.write.format("jdbc").options(**options, dbtable=f"ledger.{table}").mode("append").save()

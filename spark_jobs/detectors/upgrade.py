@@ -141,7 +141,7 @@ def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
     """Give the customers' totals at every boundary of the batch: ``merchant, customer, since, chunk, transactions, weight``.
 
     ``since`` is the chunk that has made the total what it is, ``BEFORE`` if the state did. Left out are customers whose weight is
-    too high for every merchant at every boundary. A row for each boundary, so that limits are looked up: to compare each total
+    too high at every boundary of their merchant. A row for each boundary, so that limits are looked up: to compare each total
     with all boundaries of its merchant would cost rows x boundaries.
     """
     # At its first chunk of the batch a customer still had for a while what it had before.
@@ -153,16 +153,19 @@ def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
             (F.col("transactions") - F.col("added")).alias("transactions"),
         ),
     )
-    # The batch's own chunks come as rows: as numbers they would stand in the code that Spark generates, anew for every batch.
-    merchants = [(merchant, batch.first_chunk, batch.last_chunk) for merchant in sorted({limit.merchant for limit in by_weight})]
-    ranked = batch.increments.sparkSession.createDataFrame(merchants, "merchant string, first_chunk int, last_chunk int")
+    # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
+    most = {limit.merchant: limit.most_weight for limit in sorted(by_weight, key=lambda limit: limit.most_weight)}
+    ranked = batch.increments.sparkSession.createDataFrame(
+        [(merchant, batch.first_chunk, batch.last_chunk, weight) for merchant, weight in most.items()],
+        f"merchant string, first_chunk int, last_chunk int, most_weight {_WEIGHT}",
+    )
     first, last = F.greatest("since", "first_chunk"), F.least(F.col("until") - 1, "last_chunk")
     return (
-        batch.running.where(F.col("weight") <= max(limit.most_weight for limit in by_weight))
+        batch.running.where(F.col("weight").isNotNull())
         .select("merchant", "customer", F.inline(totals), "weight")
         .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
         .unionByName(batch.idle.select("*", F.lit(BEFORE).alias("since"), F.lit(NEVER).alias("until")))
         .join(F.broadcast(ranked), "merchant")
-        .where(first <= last)
+        .where((F.col("weight") <= F.col("most_weight")) & (first <= last))
         .select("merchant", "customer", "since", F.explode(F.sequence(first, last)).alias("chunk"), "transactions", "weight")
     )

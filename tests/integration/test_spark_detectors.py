@@ -10,7 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from detectors import DETECTORS, detect_all
+from detectors import DETECTORS, detect_all, places, upgrade
 from detectors.batch import BEFORE, Batch, running_totals
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
@@ -226,4 +226,20 @@ def test_patterns_are_those_of_the_exercise() -> None:
         ("PatId1", "UPGRADE"),
         ("PatId2", "CHILD"),
         ("PatId3", "DEI-NEEDED"),
+    ]
+
+
+def test_patid1_leaves_out_who_is_too_heavy_for_the_own_merchant(spark: SparkSession) -> None:
+    tables = Tables({"chunk_size": 5, "upgrade_min_transactions": 0})
+    for case, lightest in (("cheap", 1), ("dear", 101)):
+        rows = [buy(customer=f"c{number}", merchant="M") for number in range(10)]
+        tables.add(case, rows, [weigh(f"c{number}", str(lightest + number), "M") for number in range(10)], 1, 2)
+    batch = replace(tables.batch(spark), last_chunk=2)
+    totals = upgrade._totals(batch, list(places.limits(batch.weights, 10, 1, 2)))
+    # The limit of the dear one lets all customers of the cheap one pass; each would have a row for every boundary.
+    assert sorted(map(tuple, totals.select("merchant", "customer", "chunk").collect())) == [
+        ("cheap/M", "c0", 1),
+        ("cheap/M", "c0", 2),
+        ("dear/M", "c0", 1),
+        ("dear/M", "c0", 2),
     ]
