@@ -25,6 +25,7 @@ def measure(bench: Bench) -> list[Result]:
     files = _beginning(bench.files)
     run = process(bench, files, 0)
     bench.ledger.run("follow_feed", feed_id=run.feed_id)
+    set_paused(bench, paused=True)
     paused = [_paused(bench, seconds * _PAUSED_SHARE)]
     set_paused(bench, paused=False)
     time.sleep(_SETTLE_SECONDS)
@@ -43,7 +44,6 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def _paused(bench: Bench, seconds: float) -> float:
-    set_paused(bench, paused=True)
     time.sleep(_SETTLE_SECONDS)
     say(f"row 10: paused for {seconds / 60:g} min")
     return _cpu_a_second(bench, seconds)

@@ -154,6 +154,7 @@ def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
         ),
     )
     # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
+    # Of a merchant's limits the last one stays, which is the largest.
     most = {limit.merchant: limit.most_weight for limit in sorted(by_weight, key=lambda limit: limit.most_weight)}
     ranked = batch.increments.sparkSession.createDataFrame(
         [(merchant, batch.first_chunk, batch.last_chunk, weight) for merchant, weight in most.items()],

@@ -85,9 +85,10 @@ def expected(first: int, last: int, **rules: Any) -> list[tuple[Any, ...]]:
     return [(d.chunk, d.pattern_id, d.action_type, d.merchant, d.customer) for d in found if first <= d.chunk <= last]
 
 
-def run(feed: LandedFeed, first: int, last: int, *, with_importance: bool = True) -> int:
+def run(feed: LandedFeed, first: int, last: int, *more: str, with_importance: bool = True) -> int:
+    """Run the job for a new batch; of an argument that stands twice, the last counts."""
     batch_id = feed.open_batch(first, last)
-    detect_patterns.main(feed.arguments(batch_id, first, last, with_importance=with_importance))
+    detect_patterns.main([*feed.arguments(batch_id, first, last, with_importance=with_importance), *more])
     return batch_id
 
 
@@ -166,10 +167,8 @@ def test_chunk_that_has_not_landed_is_named(feed: LandedFeed) -> None:
 
 
 def test_feed_that_the_ledger_does_not_know_is_named(feed: LandedFeed) -> None:
-    arguments = feed.arguments(feed.open_batch(1, 1), 1, 1)
-    arguments[arguments.index("--feed") + 1] = "another"
     with pytest.raises(ChunkError, match="feed another is not in the ledger"):
-        detect_patterns.main(arguments)
+        run(feed, 1, 1, "--feed", "another", with_importance=False)
     assert_nothing_staged(feed)
 
 
@@ -230,10 +229,8 @@ def test_importance_without_any_number_is_refused(feed: LandedFeed) -> None:
 
 
 def test_columns_without_a_needed_one_are_refused(feed: LandedFeed) -> None:
-    arguments = feed.arguments(feed.open_batch(1, 1), 1, 1)
-    arguments[arguments.index("--columns") + 1] = '["step", "customer", "amount"]'
     with pytest.raises(InputError, match="lacks gender, merchant"):
-        detect_patterns.main(arguments)
+        run(feed, 1, 1, "--columns", '["step", "customer", "amount"]', with_importance=False)
     assert_nothing_staged(feed)
 
 
