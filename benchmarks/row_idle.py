@@ -15,7 +15,8 @@ from local.config import CHECKOUT
 
 _SERVICES = ("airflow", "postgres")
 _PAUSED_SHARE = 0.2  # of the time, before and after it: so that a machine that becomes slower or faster does not decide
-_SETTLE_SECONDS = 30
+_SETTLE_SECONDS = 45
+"""Airflow starts and ends the watcher of due work when it parses the DAG's file, every 30 s."""
 _CHUNKS = 3
 
 

@@ -42,8 +42,6 @@ def of(bench: Bench, run: FeedRun) -> list[Span]:
     spans: list[Span] = []
     for dag_run in run.runs:
         tasks = [t for t in task_instances(bench, dag_run["dag_run_id"]) if t["start_date"] and t["end_date"]]
-        if dag_run["run_type"] != "manual" and not any(t["task_id"] == "export_detections" for t in tasks):
-            continue  # a scheduled run that waits, behind the last file
         spans += of_tasks(tasks, zero, moment(dag_run["queued_at"]))
         for task in tasks:
             spans += of_log(log_lines(bench, dag_run["dag_run_id"], task), task, zero)

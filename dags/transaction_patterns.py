@@ -5,7 +5,7 @@ Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,0
 PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
 
 ```
-wait_for_work > land_chunks > open_batch + chunks_landed > detect_patterns > commit_batch > export_detections
+choose_feed > land_chunks > open_batch + chunks_landed > detect_patterns > commit_batch > export_detections
 
 Drive =============> chunks =================> staging ==============> state ===================> detection files
         land_chunks           detect_patterns           commit_batch         export_detections
@@ -28,18 +28,19 @@ recomputed from the landed chunks, and the old ones are in force until all of it
 already stays there; the log of `export_detections` lists what was added, is gone, or has moved to another chunk. Until then
 the feed's new chunks wait. To check a feed without changing it, trigger the DAG audit_feed.
 
-**What is normal.** One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what has come
-due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. When nothing is due, `wait_for_work`
-is deferred for up to half an hour and the run then ends as skipped; it also makes way, skipped, when somebody triggers a run.
-When no chunk has come due, the tasks from `open_batch` to `commit_batch` are skipped.
+**What is normal.** Work that is due starts a run, which Airflow lists as *asset triggered*; the page of the asset *Work that is
+due* has an event for each. One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what
+has come due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. While nothing is due, nothing
+runs, but every ten minutes one for new rows at the end of a feed. When no chunk has come due, the tasks from `open_batch` to
+`commit_batch` are skipped. After the DAG is unpaused it may take half a minute until a run starts by itself.
 
 **When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A
 feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. The last
 line of the log says what to do. Worry when
 
-- `wait_for_work` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
+- `choose_feed` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
   the command in the message;
-- `wait_for_work` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
+- `choose_feed` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
   the message says;
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
 - `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
@@ -66,14 +67,13 @@ from feeds.forms import trigger_params
 from feeds.links import ChunksLink, FilesLink, linked
 from feeds.task_defaults import TASK_DEFAULTS
 from feeds.task_texts import PIPELINE as TEXTS
-from feeds.work import DueFeedSensor
 
 ON_FAILURE = [tasks.record_failure, alert_failure]
 
 
 @dag(
     dag_display_name="Transaction patterns",
-    schedule="@continuous",
+    schedule=[assets.WORK],
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
@@ -86,7 +86,7 @@ ON_FAILURE = [tasks.record_failure, alert_failure]
 )
 def transaction_patterns() -> None:
     """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
-    feed: Any = DueFeedSensor(task_id="wait_for_work", feed="{{ params.feed or '' }}", **TEXTS["wait_for_work"]).output
+    feed: Any = task(**TEXTS["choose_feed"])(tasks.choose_feed)("{{ params.feed or '' }}")
     land = task(inlets=[assets.TRANSACTIONS, assets.IMPORTANCE], outlets=[assets.CHUNKS], **TEXTS["land_chunks"])
     landed = land(tasks.land_chunks)(feed)
     batch: Any = linked(task(**TEXTS["open_batch"])(tasks.open_batch)(feed), ChunksLink())
@@ -122,7 +122,7 @@ def transaction_patterns() -> None:
     )
     write = task(
         inlets=[assets.STATE],
-        outlets=[assets.DETECTION_FILES],
+        outlets=[assets.DETECTION_FILES, assets.MORE_WORK],
         trigger_rule="none_failed_min_one_success",
         on_success_callback=alert_lateness,
         **TEXTS["export_detections"],

@@ -139,7 +139,7 @@ class _Watch:
     def trigger_and_wait(self, conf: dict[str, Any]) -> Row:
         """Trigger a run and wait for its end."""
         run_id = self.api.trigger(conf)
-        self.api.unpause()  # only now: else a scheduled run would start first, find nothing due, and have to make way
+        self.api.unpause()  # only now: else a scheduled run might be ahead of it
         while (state := self.api.state(run_id)) not in ("success", "failed"):
             self.progress()
             time.sleep(_POLL_SECONDS)

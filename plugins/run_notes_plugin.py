@@ -71,9 +71,9 @@ def describe(dag_id: str, asked: Mapping[str, Any], facts: Facts) -> str:
     str
         Empty when nothing is known yet.
     """
-    feed = asked.get("feed") or facts.get(("wait_for_work", "return_value"))
+    feed = asked.get("feed") or facts.get(("choose_feed", "return_value"))
     if not feed:
-        return str(facts.get(("wait_for_work", "skipped_because"), ""))
+        return str(facts.get(("choose_feed", "skipped_because"), ""))
     if dag_id == AUDIT:
         return f"audit of feed {feed}"
     settings = ", ".join(f"{name} {value}" for name, value in asked.items() if name not in _NO_SETTING)
@@ -113,7 +113,7 @@ def _facts(dag_run: DagRun) -> Facts:
     session = object_session(dag_run)
     if session is None:
         return {}
-    found = XComModel.get_many(run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=("wait_for_work", "open_batch"))
+    found = XComModel.get_many(run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=("choose_feed", "open_batch"))
     xcoms: Iterable[XComModel] = session.scalars(found)
     return {(xcom.task_id, xcom.key): XComModel.deserialize_value(xcom) for xcom in xcoms}
 

@@ -7,7 +7,7 @@ values ('pages', 't', 'i', 10000, 1, 10, 50000, 'customer_merchant', 80, 23, 100
     0, 2, 8000000000, true, now() - interval '1 day');
 
 insert into ledger.batch (feed_id, first_chunk, last_chunk, run_id, opened_at, staged_at, applied_at, exported_at)
-select 1, 5 * b - 4, 5 * b, 'scheduled__' || b, f.started_at + b * interval '5 s', f.started_at + b * interval '5 s' + interval '3 s',
+select 1, 5 * b - 4, 5 * b, 'asset_triggered__' || b, f.started_at + b * interval '5 s', f.started_at + b * interval '5 s' + interval '3 s',
        f.started_at + b * interval '5 s' + interval '4 s', f.started_at + b * interval '5 s' + interval '5 s'
 from generate_series(1, %(chunks)s / 5) b, ledger.feed f;
 

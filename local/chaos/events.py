@@ -170,7 +170,7 @@ def _heartbeat(scene: Scene, component: str) -> datetime:
 
 def _clear(scene: Scene, feed: ChaosFeed, event: Event) -> Hit:
     """Clear the event's task and what follows it, in a run that is at work or in one that has ended."""
-    running = [run for run in scene.runs("running") if scene.at_work(run)]
+    running = scene.runs("running")
     ended = [run for run in scene.runs("success", "failed") if datetime.fromisoformat(run["run_after"]) > feed.started_at]
     runs = (running or ended) if event.variant < 0.5 else (ended or running)
     if not runs:

@@ -24,7 +24,6 @@ Found = TypeVar("Found")
 POLL_SECONDS = 0.1
 _AWAY = (httpx.HTTPError, psycopg.Error)
 _AWAY_SECONDS = 120
-_HEAD = "wait_for_work"
 
 
 class Scene:
@@ -107,14 +106,8 @@ class Scene:
         return [task | {"process": _task_process(task)} for task in tasks]
 
     def busy(self) -> bool:
-        """Whether a run is at work: any but a scheduled one that waits for something to come due."""
-        return any(run["state"] == "queued" or self.at_work(run) for run in self.runs("queued", "running"))
-
-    def at_work(self, run: dict[str, Any]) -> bool:
-        """Whether a running run does anything but wait."""
-        states = {task["task_id"]: task["state"] for task in self.tasks(run["dag_run_id"])}
-        head = states.pop(_HEAD, None)
-        return head != "deferred" or not set(states.values()) <= {None}
+        """Whether a run is at work."""
+        return bool(self.runs("queued", "running", limit=1))
 
     def databricks_runs(self, feed: str) -> list[dict[str, Any]]:
         """Give the runs that the workspace has seen for a feed's batches."""

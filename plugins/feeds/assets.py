@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias, AssetWatcher
+
+from feeds.due_feed import DueFeedTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +24,13 @@ CHUNKS = Asset("Landed chunks", "x-blob://chunks", group=GROUP)
 STATE = Asset("State and detections", "x-ledger://state", group=GROUP)
 DETECTION_FILES = Asset("Detection files", "x-blob://detections", group=GROUP)
 AUDIT = Asset("Audited state", "x-ledger://audit", group=GROUP)
+WORK = Asset(
+    "Work that is due", "x-ledger://work", group=GROUP,
+    watchers=[AssetWatcher("due_feed", trigger=DueFeedTrigger("transaction_patterns"))],
+)  # fmt: skip
+"""What scheduled runs start on: its watcher publishes an event when there is some and nobody is at it."""
+MORE_WORK = AssetAlias("More work", group=GROUP)
+"""By which a run publishes an event of ``WORK`` itself when it leaves some behind: the next run follows at once."""
 
 
 def describe(context: Context, asset: Asset, **facts: Any) -> None:
@@ -36,7 +45,7 @@ def describe_commit(context: Context) -> None:
     describe(
         context,
         STATE,
-        feed=pull(task_ids="wait_for_work"),
+        feed=pull(task_ids="choose_feed"),
         first_chunk=opened["first_chunk"],
         last_chunk=opened["last_chunk"],
     )

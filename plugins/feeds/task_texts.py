@@ -17,13 +17,13 @@ def _texts(**tasks: tuple[str, str]) -> TaskTexts:
 
 
 PIPELINE: TaskTexts = _texts(
-    wait_for_work=(
-        "Wait for work",
+    choose_feed=(
+        "Choose the feed",
         """
         Gives the feed that the run is about: the one in *feed*, or the one whose work has waited longest. Applies the ledger's
         schema when its version is new. A run whose wishes contradict each other fails here, before anything has landed.
 
-        **Normal:** deferred while nothing is due, up to half an hour; then the run ends as skipped.
+        **Normal:** a second. Skipped, and the run with it, when another run has just done what was due.
         """,
     ),
     land_chunks=(
@@ -75,6 +75,7 @@ PIPELINE: TaskTexts = _texts(
         """
         Writes each detection file that is due to Blob Storage: full ones, and a rest when the feed is exhausted, when the run
         says *flush*, or when its oldest detection has waited for *linger_seconds*. After a rebuild its log says what has changed.
+        Starts the next run when more work is due by now.
 
         **Normal:** no file in most runs: detections wait until they fill one.
         """,

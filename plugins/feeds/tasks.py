@@ -8,12 +8,14 @@ take the feed up, never what they do.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from feeds.assets import CHUNKS, DETECTION_FILES, describe
+from feeds.assets import CHUNKS, DETECTION_FILES, MORE_WORK, WORK, describe
+from feeds.due_feed import RECHECK_SECONDS
 from feeds.errors import ChunkGapError, FeedSettingsError
 from feeds.ledger import open_ledger
 
@@ -21,6 +23,33 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
+
+DUE_AT = "due_at"
+"""XCom of a run that nobody triggered: the Unix time since which its feed's work has waited."""
+
+NOTHING_DUE = "nothing was due"
+
+
+def choose_feed(feed: str) -> str:
+    """Give the feed that is asked for, or the followed one whose work has waited longest; skip the run when nothing is due.
+
+    A run that contradicts itself ends here, before it touches anything.
+    """
+    from feeds.params import feed_request
+    from feeds.schema import ensure_schema
+
+    context = get_current_context()
+    feed_request(context, feed)
+    with open_ledger() as ledger:
+        ensure_schema(ledger)
+        if feed:
+            return feed
+        due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+    if due is None or due["wait_seconds"] > 0:
+        context["ti"].xcom_push(key="skipped_because", value=NOTHING_DUE)
+        raise AirflowSkipException(NOTHING_DUE)
+    context["ti"].xcom_push(key=DUE_AT, value=time.time() - due["late_seconds"])  # what its freshness is measured from
+    return str(due["feed"])
 
 
 def land_chunks(feed: str) -> dict[str, Any]:
@@ -67,7 +96,7 @@ def skip_when_nothing_waits(context: Context) -> None:
 
 
 def export_detections(feed: str) -> list[str]:
-    """Write the detection files that are due. See :func:`feeds.export.export_detections`."""
+    """Write the detection files that are due (:func:`feeds.export.export_detections`); start the next run if more work is."""
     from feeds import export, rebuild
     from feeds.blobs import Blobs
 
@@ -78,6 +107,9 @@ def export_detections(feed: str) -> list[str]:
         opened = context["ti"].xcom_pull(task_ids="open_batch")
         if opened is not None and (changes := rebuild.report(ledger, opened["batch_id"])):
             log.info("%s", changes)
+        more = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+    if more is not None and more["wait_seconds"] == 0:
+        context["outlet_events"][MORE_WORK].add(WORK, extra={"feed": more["feed"]})
     describe(context, DETECTION_FILES, feed=feed, new_files=len(written))
     return written
 
@@ -90,7 +122,7 @@ def record_failure(context: Context) -> None:
     if isinstance(context.get("exception"), FeedSettingsError | ChunkGapError):
         return
     ti = context["ti"]
-    feed = context["params"]["feed"] or ti.xcom_pull(task_ids="wait_for_work")
+    feed = context["params"]["feed"] or ti.xcom_pull(task_ids="choose_feed")
     if feed:
         with open_ledger() as ledger:
             ledger.run("record_failure", feed=feed)

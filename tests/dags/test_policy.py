@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.xcom_arg import XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
-from feeds import alerts, assets, detection, errors, schema, submission, tasks, work
+from feeds import alerts, assets, detection, due_feed, errors, schema, submission, tasks
 from feeds.ledger import SQL_FOLDER
 
 CHAIN = [
-    "wait_for_work",
+    "choose_feed",
     "land_chunks",
     "open_batch",
     "chunks_landed",
@@ -79,9 +80,16 @@ def test_the_page_names_what_exists(dag: DAG) -> None:
     assert dag.params.get_param("feed").schema["title"] in re.findall(r"\*(\w+)\*", page)
 
 
-def test_runs_follow_each_other(dag: DAG, serialized: Any) -> None:
-    assert str(dag.schedule) == "@continuous"
-    assert type(serialized.timetable).__name__ == "ContinuousTimetable"
+def test_work_that_is_due_starts_a_run(dag: DAG, serialized: Any) -> None:
+    assert dag.schedule == [assets.WORK]
+    assert type(serialized.timetable).__name__ == "AssetTriggeredTimetable"
+    (watcher,) = assets.WORK.watchers
+    module, _, name = watcher.trigger.serialize()[0].rpartition(".")
+    assert getattr(importlib.import_module(module), name) is due_feed.DueFeedTrigger, "the triggerer finds it by this name"
+    assert watcher.trigger.serialize()[1] == {"dag_id": dag.dag_id}
+
+
+def test_one_run_at_a_time(dag: DAG) -> None:
     assert dag.max_active_runs == 1
     assert dag.catchup is False
 
@@ -105,7 +113,7 @@ def test_a_task_says_when_it_failed(dag: DAG, task_id: str) -> None:
 def test_the_tasks_are_wired_as_a_chain(dag: DAG) -> None:
     assert [task.task_id for task in dag.topological_sort()] == CHAIN
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
-        "wait_for_work": ["export_detections", "land_chunks", "open_batch"],
+        "choose_feed": ["export_detections", "land_chunks", "open_batch"],
         "land_chunks": ["chunks_landed", "export_detections", "open_batch"],
         "open_batch": ["detect_patterns"],
         "chunks_landed": ["detect_patterns"],
@@ -125,8 +133,7 @@ def test_the_providers_own_operators_are_used(dag: DAG) -> None:
     assert type(_task(dag, "chunks_landed")) is WasbBlobSensor
     assert type(_task(dag, "detect_patterns")) is DatabricksSubmitRunOperator
     assert type(_task(dag, "commit_batch")) is SQLExecuteQueryOperator
-    assert type(_task(dag, "wait_for_work")) is work.DueFeedSensor
-    for task_id in ("land_chunks", "open_batch", "export_detections"):
+    for task_id in ("choose_feed", "land_chunks", "open_batch", "export_detections"):
         assert _task(dag, task_id).python_callable is getattr(tasks, task_id)
 
 
@@ -173,7 +180,7 @@ def test_assets_are_published_by_what_makes_them(dag: DAG) -> None:
     assert {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks if task.outlets} == {
         "land_chunks": ["Landed chunks"],
         "commit_batch": ["State and detections"],
-        "export_detections": ["Detection files"],
+        "export_detections": ["Detection files", "More work"],
     }
 
 
@@ -182,6 +189,7 @@ def test_the_asset_graph_leads_from_drive_to_the_detection_files(dag: DAG) -> No
         asset.name: {source.name for source in task.inlets if isinstance(source, Asset)}
         for task in dag.tasks
         for asset in task.outlets
+        if isinstance(asset, Asset)
     }
     assert made_from == {
         "Landed chunks": {"Transactions on Drive", "CustomerImportance on Drive"},
@@ -192,7 +200,8 @@ def test_the_asset_graph_leads_from_drive_to_the_detection_files(dag: DAG) -> No
 
 def test_an_asset_is_the_same_in_every_dag(dag: DAG, audit: DAG) -> None:
     """Airflow refuses tasks over two assets of one name or one URI that differ; a URI says which connection leads there."""
-    used = {asset for each in (dag, audit) for task in each.tasks for asset in [*task.inlets, *task.outlets]}
+    outlets_and_inlets = [asset for each in (dag, audit) for task in each.tasks for asset in [*task.inlets, *task.outlets]]
+    used = {asset for asset in [*outlets_and_inlets, assets.WORK] if isinstance(asset, Asset)}
     declared = [value for value in vars(assets).values() if isinstance(value, Asset)]
     assert {asset.name for asset in used} == {asset.name for asset in declared}
     assert all(asset in declared for asset in used)
@@ -210,7 +219,7 @@ def test_links_lead_to_the_page(dag: DAG, serialized: Any) -> None:
     operator = SimpleNamespace(op_args=("bank-2026",))
     (link,) = _task(dag, "export_detections").operator_extra_links
     assert link.get_link(operator, ti_key=None) == "transaction-patterns/files?feed=bank-2026"
-    for unknown in ((), ("{{ params.feed }}",), (dag.get_task("wait_for_work").output,)):
+    for unknown in ((), ("{{ params.feed }}",), (dag.get_task("choose_feed").output,)):
         assert link.get_link(SimpleNamespace(op_args=unknown), ti_key=None) == ""
 
 

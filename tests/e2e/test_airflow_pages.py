@@ -84,14 +84,8 @@ def test_a_run_that_nobody_triggered_notes_what_it_has_taken(client: httpx.Clien
     assert state == "success"
     assert note(client, run_id) == f"chunks up to 5 of feed {FEED} in batches of 1: chunk 4"
     wanted = f"feed {FEED}, chunk 5"
-    query = {"run_type": "scheduled", "order_by": "-start_date", "limit": 10}
+    query = {"run_type": "asset_triggered", "order_by": "-start_date", "limit": 10}
     until(lambda: wanted in [run["note"] for run in get(client, f"/dags/{DAG_ID}/dagRuns", **query)["dag_runs"]])
-
-
-def test_a_run_that_made_way_notes_why(client: httpx.Client, ranged: str) -> None:
-    query = {"run_type": "scheduled", "order_by": "-start_date", "limit": 20}
-    notes = [run["note"] for run in get(client, f"/dags/{DAG_ID}/dagRuns", **query)["dag_runs"]]
-    assert "made way for a run that was triggered" in notes
 
 
 def test_links_lead_to_the_page_and_to_databricks(airflow: Stack, client: httpx.Client, ranged: str) -> None:
@@ -192,8 +186,8 @@ def test_a_run_that_is_refused_lands_nothing_and_somebody_is_told(client: httpx.
     run_id, state = ended(api, {"rebuild": True})
     assert state == "failed"
     said = "rebuild: this is about one feed, and the run names none in feed"
-    assert api.reason(run_id) == f"wait_for_work: {said}"
+    assert api.reason(run_id) == f"choose_feed: {said}"
     until(lambda: alerts)
     (alert,) = alerts
-    assert alert["title"] == f"{DAG_ID}: wait_for_work failed"
+    assert alert["title"] == f"{DAG_ID}: choose_feed failed"
     assert alert["message"].startswith(f"{said} (feed not known yet, run {run_id}, log: http")

@@ -74,7 +74,7 @@ def test_nonsense_is_refused_by_the_form_and_the_rest_by_the_first_task(pipeline
         assert next(iter(conf)) in str(error.value)
     run_id, state = ended(pipeline, {"feed": FEED, "first_chunk": 5, "last_chunk": 4})
     assert state == "failed"
-    assert pipeline.reason(run_id) == "wait_for_work: first_chunk 5 is behind last_chunk 4"
+    assert pipeline.reason(run_id) == "choose_feed: first_chunk 5 is behind last_chunk 4"
 
 
 def test_a_range_in_batches_of_two(airflow: Stack, pipeline: AirflowApi, small: tuple[Path, Path], folder_id: str) -> None:
@@ -89,7 +89,7 @@ def test_a_range_in_batches_of_two(airflow: Stack, pipeline: AirflowApi, small: 
     assert detections(airflow.addresses, FEED) == [row for row in expected(*small, RULES) if row[0] <= 5]
     first, *others = runs(airflow.addresses)
     assert first == run_id
-    assert all(other.startswith("scheduled__") for other in others), others
+    assert all(other.startswith("asset_triggered__") for other in others), others
 
 
 def test_a_range_that_is_applied_already_does_nothing(airflow: Stack, pipeline: AirflowApi) -> None:

@@ -1,18 +1,22 @@
-"""Which feed a run without a name takes, and when: the statement behind the head of the DAG."""
+"""Which feed a run without a name takes, and when: the statement behind the first task, and the trigger that asks it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
+from feeds import due_feed
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
+from feeds.due_feed import DueFeedTrigger
 from feeds.landing import land
 from feeds.ledger import Ledger
-from tests.conftest import FeedFiles
+from local.config import Addresses
+from tests.conftest import FeedFiles, drop_ledger
 from tests.integration.test_commit_and_export import applied
 from tests.integration.test_landing import HEADER, rows
 
@@ -127,3 +131,100 @@ def test_a_failed_feed_is_left_alone_for_a_while(connection: Connection, ledger:
     assert due(ledger) is None
     ledger.run("record_success", feed=paced)
     assert due(ledger) == paced
+
+
+class Watched(DueFeedTrigger):
+    """The trigger, with its delays cut short and what Airflow would say of its runs written down."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *at_work: bool) -> None:
+        super().__init__("transaction_patterns")
+        self.at_work = list(at_work)
+        self.slept: list[float] = []
+        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if len(self.slept) > 20:
+            raise AssertionError(f"it publishes nothing: {self.slept}")
+
+    async def _is_at_work(self) -> bool:
+        return self.at_work.pop(0) if self.at_work else False
+
+    def published(self, count: int) -> list[Any]:
+        """Give the payloads of its first events."""
+
+        async def first() -> list[Any]:
+            found: list[Any] = []
+            events = self.run()
+            async for event in events:
+                found.append(event.payload)
+                if len(found) == count:
+                    break
+            await events.aclose()  # type: ignore[attr-defined] # it is an async generator
+            return found
+
+        return asyncio.run(first())
+
+
+def test_the_trigger_publishes_what_is_due_until_somebody_takes_it(
+    connection: Connection, paced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    trigger = Watched(monkeypatch)
+    assert trigger.published(2) == [{"feed": paced}] * 2
+    assert trigger.slept == [due_feed.STARTS_SECONDS]
+
+
+def test_the_trigger_leaves_to_a_run_at_work_what_is_due(
+    connection: Connection, paced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    trigger = Watched(monkeypatch, True, True, False)
+    assert trigger.published(1) == [{"feed": paced}]
+    assert trigger.slept == [due_feed.AT_WORK_SECONDS] * 2
+
+
+def test_the_trigger_waits_for_what_comes_due(connection: Connection, paced: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.execute("update ledger.feed set started_at = now() - interval '1 hour' + interval '2 seconds'")
+    trigger = Watched(monkeypatch)
+    with pytest.raises(AssertionError, match="it publishes nothing"):
+        trigger.published(1)
+    assert all(0 < seconds <= 2 for seconds in trigger.slept)
+    connection.execute("update ledger.feed set started_at = now()")
+    trigger = Watched(monkeypatch)
+    with pytest.raises(AssertionError, match="it publishes nothing"):
+        trigger.published(1)
+    assert set(trigger.slept) == {due_feed.LOOK_SECONDS}, "somebody else may change the ledger"
+
+
+def test_the_trigger_starts_a_run_for_a_ledger_without_its_schema(
+    services: Addresses, paced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_ledger(services)
+    trigger = Watched(monkeypatch)
+    assert trigger.published(2) == [{"feed": None}] * 2
+    assert trigger.slept == [due_feed.LACKS_SECONDS]
+
+
+def test_the_trigger_outlives_a_ledger_that_is_away(connection: Connection, paced: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    trigger = Watched(monkeypatch)
+    connect = psycopg.AsyncConnection.connect
+    answers = iter([psycopg.OperationalError("is away"), psycopg.OperationalError("is away")])
+
+    async def refused(*args: Any, **values: Any) -> Any:
+        if error := next(answers, None):
+            raise error
+        return await connect(*args, **values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", refused)
+    assert trigger.published(1) == [{"feed": paced}]
+    assert trigger.slept == [due_feed.AWAY_SECONDS] * 2
+
+
+def test_the_trigger_waits_for_its_connection(paced: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_LEDGER")
+    trigger = Watched(monkeypatch)
+    with pytest.raises(AssertionError, match="it publishes nothing"):
+        trigger.published(1)
+    assert set(trigger.slept) == {due_feed.LACKS_SECONDS}

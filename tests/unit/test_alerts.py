@@ -102,7 +102,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def context(error: BaseException | None = None, *, feed: str | None = "bank-2026", due_at: float | None = None) -> Any:
     """What Airflow gives a callback, as far as alerts look at it."""
-    xcoms = {("wait_for_work", "return_value"): "carried-on", ("wait_for_work", "due_at"): due_at}
+    xcoms = {("choose_feed", "return_value"): "carried-on", ("choose_feed", "due_at"): due_at}
     ti = SimpleNamespace(
         dag_id="transaction_patterns",
         task_id="land_chunks",

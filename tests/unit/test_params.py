@@ -31,9 +31,9 @@ def test_a_scheduled_run_asks_for_nothing() -> None:
 
 
 def test_a_request_knows_its_run() -> None:
-    run = SimpleNamespace(run_id="scheduled__1", conf=None)
+    run = SimpleNamespace(run_id="asset_triggered__1", conf=None)
     found = feed_request(cast("Context", {"params": _params({}), "dag_run": run}), "carried-on")
-    assert found == FeedRequest("carried-on", {}, scheduled=True, run_id="scheduled__1")
+    assert found == FeedRequest("carried-on", {}, scheduled=True, run_id="asset_triggered__1")
 
 
 def test_the_forms_defaults_do_not_bind_a_feed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from run_notes_plugin import AUDIT, PIPELINE, Facts, describe
 
 TAKEN: Facts = {
-    ("wait_for_work", "return_value"): "bank-2026",
+    ("choose_feed", "return_value"): "bank-2026",
     ("open_batch", "return_value"): {"batch_id": 3, "first_chunk": 12, "last_chunk": 14},
 }
 
@@ -55,5 +55,5 @@ def test_what_it_has_taken_is_added(asked: dict[str, Any], note: str) -> None:
 
 
 def test_a_run_that_had_nothing_to_do() -> None:
-    assert describe(PIPELINE, {}, {("wait_for_work", "skipped_because"): "nothing was due"}) == "nothing was due"
-    assert describe(PIPELINE, {}, {("wait_for_work", "return_value"): "bank-2026"}) == "feed bank-2026"
+    assert describe(PIPELINE, {}, {("choose_feed", "skipped_because"): "nothing was due"}) == "nothing was due"
+    assert describe(PIPELINE, {}, {("choose_feed", "return_value"): "bank-2026"}) == "feed bank-2026"

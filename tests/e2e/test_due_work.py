@@ -1,0 +1,106 @@
+"""What starts the runs that nobody triggers: work that is due, and a run that leaves some behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from local.airflow_api import AirflowApi
+from local.airflow_service import DAG_ID
+from local.postgres import apply_ledger_schema
+from local.run import RunRequest, run
+from local.stack import Stack
+from tests.conftest import RULES, drop_ledger
+from tests.e2e.outcome import feed_of, within
+
+SECONDS = 120
+
+
+@pytest.fixture
+def client(airflow: Stack) -> Iterator[httpx.Client]:
+    with airflow.airflow_client() as client:
+        AirflowApi(client).unpause()
+        yield client
+
+
+@pytest.fixture
+def quiet(client: httpx.Client) -> Callable[[], bool]:
+    """Say whether no run is queued or running."""
+
+    def nothing_runs() -> bool:
+        return not runs(client, state=["queued", "running"])
+
+    return nothing_runs
+
+
+def runs(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
+    """Give runs of the DAG, the oldest first."""
+    params: dict[str, Any] = {"order_by": "run_after", "limit": 100, **query}
+    return list(client.get(f"/dags/{DAG_ID}/dagRuns", params=params).raise_for_status().json()["dag_runs"])
+
+
+def events(client: httpx.Client) -> list[dict[str, Any]]:
+    """Give the events of work that is due, the newest first."""
+    (asset,) = client.get("/assets", params={"name_pattern": "Work that is due"}).raise_for_status().json()["assets"]
+    params: dict[str, Any] = {"asset_id": asset["id"], "order_by": "-timestamp", "limit": 50}
+    return list(client.get("/assets/events", params=params).raise_for_status().json()["asset_events"])
+
+
+def execute(airflow: Stack, statement: str, *values: str) -> None:
+    with psycopg.connect(airflow.addresses.ledger_dsn) as connection:
+        connection.execute(statement, values)
+
+
+def test_nothing_runs_while_nothing_is_due_and_work_starts_a_run(
+    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool], small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "due"
+    within(SECONDS, quiet)
+    apply_ledger_schema(airflow.addresses)
+    execute(airflow, "update ledger.feed set followed = false")  # those of other tests would take turns with this one
+    since = datetime.now(UTC)
+    run(RunRequest(*small, out, RULES | {"interval_seconds": 0}), airflow)
+    within(SECONDS, quiet)
+    feed = feed_of(out)
+    before = runs(client, run_after_gte=since.isoformat())
+    assert [each["run_type"] for each in before] == ["manual"], "it left nothing behind, so no other followed"
+
+    execute(airflow, "update ledger.feed set followed = true, checked_at = now() - interval '11 minutes' where feed = %s", feed)
+    within(SECONDS, lambda: len(runs(client, run_after_gte=since.isoformat(), state=["success"])) == 2)
+    started = runs(client, run_after_gte=since.isoformat())[-1]
+    assert started["run_type"] == "asset_triggered"
+    assert started["note"] == f"feed {feed}"
+    (event,) = (each for each in events(client) if started["dag_run_id"] in json.dumps(each["created_dagruns"]))
+    assert event["extra"] == {"from_trigger": True, "payload": {"feed": feed}}
+    assert quiet()
+
+
+def test_a_run_that_leaves_work_behind_starts_the_next(
+    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool], small: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "behind"
+    run(RunRequest(*small, out, RULES | {"interval_seconds": 1}), airflow)
+    within(SECONDS, quiet)
+    feed = feed_of(out)
+    published = [event for event in events(client) if event["extra"] == {"feed": feed}]
+    assert published
+    assert {event["source_task_id"] for event in published} == {"export_detections"}
+    assert all(event["created_dagruns"] for event in published[1:]), "the newest may have met a run that was there already"
+
+
+def test_a_ledger_without_its_schema_gets_it_from_a_run_that_nobody_triggers(
+    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool]
+) -> None:
+    within(SECONDS, quiet)
+    since = datetime.now(UTC)
+    drop_ledger(airflow.addresses)
+    within(SECONDS, lambda: bool(runs(client, run_after_gte=since.isoformat(), state=["success"])))
+    assert [each["note"] for each in runs(client, run_after_gte=since.isoformat())] == ["nothing was due"]
+    execute(airflow, "select from ledger.feed")
