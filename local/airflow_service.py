@@ -29,7 +29,15 @@ _PROGRAMS = {
     "airflow-triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-_TASK_MODULES = ("transaction_patterns", "feeds.blobs", "feeds.drive", "feeds.landing", "feeds.export", "feeds.due_feed")
+_TASK_MODULES = (
+    "transaction_patterns",
+    "feeds.blobs",
+    "feeds.drive",
+    "feeds.landing",
+    "feeds.export",
+    "feeds.params",
+    "feeds.schema",
+)
 _DAG_SECONDS = 60
 _TIMEOUT = httpx.Timeout(30)
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from feeds.due_feed import DUE_AT
 from feeds.faults import explain
-from feeds.tasks import DUE_AT
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context

@@ -29,6 +29,7 @@ WORK = Asset(
     watchers=[AssetWatcher("due_feed", trigger=DueFeedTrigger("transaction_patterns"))],
 )  # fmt: skip
 """What scheduled runs start on: its watcher publishes an event when there is some and nobody is at it."""
+
 MORE_WORK = AssetAlias("More work", group=GROUP)
 """By which a run publishes an event of ``WORK`` itself when it leaves some behind: the next run follows at once."""
 

@@ -1,4 +1,4 @@
-"""What starts a run that nobody triggers: a trigger of Airflow's that watches the ledger until a feed has work due.
+"""Which feed has work due, and what starts a run for it that nobody triggers: a trigger of Airflow's that watches the ledger.
 
 It belongs to the asset ``feeds.assets.WORK``, on which the DAG is scheduled: nothing runs while nothing is due. Crash windows: an
 event that is lost, because triggerer or database ended in between, is published again, for the work stays due. One that is
@@ -17,10 +17,13 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from feeds.ledger import CONN_ID, statement
+from feeds.ledger import CONN_ID, Ledger, Row, statement
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+DUE_AT = "due_at"
+"""XCom of a run that nobody triggered: the Unix time since which its feed's work has waited."""
 
 RECHECK_SECONDS = 600
 """How often the end of a source is looked at for new rows."""
@@ -39,6 +42,12 @@ AWAY_SECONDS = 5
 
 LACKS_SECONDS = 60
 """How often is looked whether what is lacking is there by now: the connection, or the schema of this version."""
+
+
+def due_now(ledger: Ledger) -> Row | None:
+    """Give the feed whose work has waited longest, as a row of ``select_due_feed.sql``; ``None`` when nothing is due."""
+    row = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
+    return row if row is not None and row["wait_seconds"] == 0 else None
 
 
 class DueFeedTrigger(BaseEventTrigger):
@@ -80,7 +89,7 @@ class DueFeedTrigger(BaseEventTrigger):
                 self.log.warning("Airflow has no connection %s: no run starts by itself", CONN_ID)
                 await asyncio.sleep(LACKS_SECONDS)
             except psycopg.ProgrammingError as error:
-                self.log.warning("The ledger has not the schema of this version (%s): starting a run, which applies it", error)
+                self.log.warning("The ledger cannot answer this version (%s): starting a run, which applies the schema", error)
                 if not await self._is_at_work():
                     yield TriggerEvent({"feed": None})
                 await asyncio.sleep(LACKS_SECONDS)

@@ -15,7 +15,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from feeds.assets import CHUNKS, DETECTION_FILES, MORE_WORK, WORK, describe
-from feeds.due_feed import RECHECK_SECONDS
+from feeds.due_feed import DUE_AT, due_now
 from feeds.errors import ChunkGapError, FeedSettingsError
 from feeds.ledger import open_ledger
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
-
-DUE_AT = "due_at"
-"""XCom of a run that nobody triggered: the Unix time since which its feed's work has waited."""
-
-NOTHING_DUE = "nothing was due"
 
 
 def choose_feed(feed: str) -> str:
@@ -44,10 +39,11 @@ def choose_feed(feed: str) -> str:
         ensure_schema(ledger)
         if feed:
             return feed
-        due = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
-    if due is None or due["wait_seconds"] > 0:
-        context["ti"].xcom_push(key="skipped_because", value=NOTHING_DUE)
-        raise AirflowSkipException(NOTHING_DUE)
+        due = due_now(ledger)
+    if due is None:
+        reason = "nothing was due"
+        context["ti"].xcom_push(key="skipped_because", value=reason)
+        raise AirflowSkipException(reason)
     context["ti"].xcom_push(key=DUE_AT, value=time.time() - due["late_seconds"])  # what its freshness is measured from
     return str(due["feed"])
 
@@ -107,8 +103,8 @@ def export_detections(feed: str) -> list[str]:
         opened = context["ti"].xcom_pull(task_ids="open_batch")
         if opened is not None and (changes := rebuild.report(ledger, opened["batch_id"])):
             log.info("%s", changes)
-        more = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
-    if more is not None and more["wait_seconds"] == 0:
+        more = due_now(ledger)
+    if more is not None:
         context["outlet_events"][MORE_WORK].add(WORK, extra={"feed": more["feed"]})
     describe(context, DETECTION_FILES, feed=feed, new_files=len(written))
     return written

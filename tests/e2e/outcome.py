@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 from local.airflow_api import AirflowApi
@@ -64,6 +65,11 @@ def within(seconds: float, met: Callable[[], bool]) -> bool:
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
     return True
+
+
+def get(client: httpx.Client, path: str, **query: Any) -> Any:
+    """Give what Airflow's REST API answers."""
+    return client.get(path, params=query).raise_for_status().json()
 
 
 def ended(api: AirflowApi, conf: dict[str, Any]) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from local.airflow_service import DAG_ID
 from local.drive_standin.tree import DriveTree
 from local.stack import Stack
 from tests.conftest import RULES
-from tests.e2e.outcome import ended
+from tests.e2e.outcome import ended, get
 
 FEED = "on-the-pages"
 SECONDS = 120
@@ -47,10 +47,6 @@ def ranged(client: httpx.Client, folder_id: str) -> str:
     run_id, state = ended(AirflowApi(client), conf)
     assert state == "success"
     return run_id
-
-
-def get(client: httpx.Client, path: str, **query: Any) -> Any:
-    return client.get(path, params=query).raise_for_status().json()
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from local.postgres import apply_ledger_schema
 from local.run import RunRequest, run
 from local.stack import Stack
 from tests.conftest import RULES, drop_ledger
-from tests.e2e.outcome import feed_of, within
+from tests.e2e.outcome import feed_of, get, within
 
 SECONDS = 120
 
@@ -30,27 +30,20 @@ def client(airflow: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def quiet(client: httpx.Client) -> Callable[[], bool]:
-    """Say whether no run is queued or running."""
-
-    def nothing_runs() -> bool:
-        return not runs(client, state=["queued", "running"])
-
-    return nothing_runs
-
-
 def runs(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
     """Give runs of the DAG, the oldest first."""
-    params: dict[str, Any] = {"order_by": "run_after", "limit": 100, **query}
-    return list(client.get(f"/dags/{DAG_ID}/dagRuns", params=params).raise_for_status().json()["dag_runs"])
+    return list(get(client, f"/dags/{DAG_ID}/dagRuns", order_by="run_after", limit=100, **query)["dag_runs"])
+
+
+def nothing_runs(client: httpx.Client) -> bool:
+    """Say whether no run is queued or running."""
+    return not runs(client, state=["queued", "running"])
 
 
 def events(client: httpx.Client) -> list[dict[str, Any]]:
     """Give the events of work that is due, the newest first."""
-    (asset,) = client.get("/assets", params={"name_pattern": "Work that is due"}).raise_for_status().json()["assets"]
-    params: dict[str, Any] = {"asset_id": asset["id"], "order_by": "-timestamp", "limit": 50}
-    return list(client.get("/assets/events", params=params).raise_for_status().json()["asset_events"])
+    (asset,) = get(client, "/assets", name_pattern="Work that is due")["assets"]
+    return list(get(client, "/assets/events", asset_id=asset["id"], order_by="-timestamp", limit=50)["asset_events"])
 
 
 def execute(airflow: Stack, statement: str, *values: str) -> None:
@@ -59,15 +52,15 @@ def execute(airflow: Stack, statement: str, *values: str) -> None:
 
 
 def test_nothing_runs_while_nothing_is_due_and_work_starts_a_run(
-    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool], small: tuple[Path, Path], tmp_path: Path
+    airflow: Stack, client: httpx.Client, small: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "due"
-    within(SECONDS, quiet)
+    within(SECONDS, lambda: nothing_runs(client))
     apply_ledger_schema(airflow.addresses)
     execute(airflow, "update ledger.feed set followed = false")  # those of other tests would take turns with this one
     since = datetime.now(UTC)
     run(RunRequest(*small, out, RULES | {"interval_seconds": 0}), airflow)
-    within(SECONDS, quiet)
+    within(SECONDS, lambda: nothing_runs(client))
     feed = feed_of(out)
     before = runs(client, run_after_gte=since.isoformat())
     assert [each["run_type"] for each in before] == ["manual"], "it left nothing behind, so no other followed"
@@ -79,15 +72,15 @@ def test_nothing_runs_while_nothing_is_due_and_work_starts_a_run(
     assert started["note"] == f"feed {feed}"
     (event,) = (each for each in events(client) if started["dag_run_id"] in json.dumps(each["created_dagruns"]))
     assert event["extra"] == {"from_trigger": True, "payload": {"feed": feed}}
-    assert quiet()
+    assert nothing_runs(client)
 
 
 def test_a_run_that_leaves_work_behind_starts_the_next(
-    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool], small: tuple[Path, Path], tmp_path: Path
+    airflow: Stack, client: httpx.Client, small: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "behind"
     run(RunRequest(*small, out, RULES | {"interval_seconds": 1}), airflow)
-    within(SECONDS, quiet)
+    within(SECONDS, lambda: nothing_runs(client))
     feed = feed_of(out)
     published = [event for event in events(client) if event["extra"] == {"feed": feed}]
     assert published
@@ -95,10 +88,8 @@ def test_a_run_that_leaves_work_behind_starts_the_next(
     assert all(event["created_dagruns"] for event in published[1:]), "the newest may have met a run that was there already"
 
 
-def test_a_ledger_without_its_schema_gets_it_from_a_run_that_nobody_triggers(
-    airflow: Stack, client: httpx.Client, quiet: Callable[[], bool]
-) -> None:
-    within(SECONDS, quiet)
+def test_a_ledger_without_its_schema_gets_it_from_a_run_that_nobody_triggers(airflow: Stack, client: httpx.Client) -> None:
+    within(SECONDS, lambda: nothing_runs(client))
     since = datetime.now(UTC)
     drop_ledger(airflow.addresses)
     within(SECONDS, lambda: bool(runs(client, run_after_gte=since.isoformat(), state=["success"])))

@@ -39,8 +39,8 @@ def wait(ledger: Ledger) -> tuple[str, int] | None:
 
 
 def due(ledger: Ledger) -> str | None:
-    row = ledger.row("select_due_feed", recheck_seconds=600)
-    return str(row["feed"]) if row is not None and row["wait_seconds"] == 0 else None
+    row = due_feed.due_now(ledger)
+    return None if row is None else str(row["feed"])
 
 
 def test_nothing_is_due_before_the_next_chunk(ledger: Ledger, paced: str) -> None:

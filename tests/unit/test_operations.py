@@ -40,8 +40,8 @@ def quotes() -> list[str]:
     return sorted({piece for text in quoted if text not in ALSO for piece in text.split("...") if re.search(r"\w{2}", piece)})
 
 
-ALSO = {"connection drive: ", "choose_feed"}
-"""In that column, but no text of the code: what the retry policy puts together, and a task."""
+ALSO = {"connection drive: "}
+"""In that column, but no text of the code: what the retry policy puts together."""
 
 CODE = _code()
 
