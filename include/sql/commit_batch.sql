@@ -28,7 +28,7 @@ where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and f.feed_id = c.feed
 update ledger.batch a set closed_at = now(), last_error = 'the feed was rebuilt while it was audited: trigger the audit again'
 from ledger.committable c
 where c.batch_id = %(batch_id)s and c.purpose = 'rebuild'
-  and a.feed_id = c.feed_id and a.purpose = 'audit' and a.closed_at is null;
+  and a.feed_id = c.feed_id and a.purpose = 'audit' and a.applied_at is null and a.closed_at is null; -- as the index has it
 
 insert into ledger.weight (feed_id, merchant, customer, weight)
 select c.feed_id, s.merchant, s.customer, s.weight
@@ -106,13 +106,17 @@ select c.feed_id, d.pattern_id, d.merchant, d.customer, d.action_type, d.chunk,
        o.last + row_number() over (order by d.chunk, d.pattern_id, d.merchant, d.customer),
        c.batch_id, now(), d.evidence
 from ledger.committable c
-cross join lateral (select coalesce(max(ordinal), 0) as last from ledger.detection where feed_id = c.feed_id) o
+cross join lateral (
+    -- The end of the index, looked up once: a maximum would go through all of it, and without `offset 0` each row would ask.
+    select coalesce((select ordinal from ledger.detection where feed_id = c.feed_id order by ordinal desc limit 1), 0) as last offset 0
+) o
 join ledger.staged_detection d using (batch_id, staging_id)
-where c.batch_id = %(batch_id)s and c.purpose = 'apply'
-  and not exists (
-    select from ledger.detection e
-    where e.feed_id = c.feed_id and e.pattern_id = d.pattern_id and e.merchant = d.merchant and e.customer = d.customer
-  );
+left join lateral ( -- a look-up for each row, whatever PostgreSQL takes the sizes for
+    select true as known from ledger.detection
+    where feed_id = c.feed_id and pattern_id = d.pattern_id and merchant = d.merchant and customer = d.customer
+    limit 1
+) k on true
+where c.batch_id = %(batch_id)s and c.purpose = 'apply' and k.known is null;
 
 -- Found again, by the rules that a rebuild had withdrawn it under.
 update ledger.detection e set withdrawn_by = null, chunk = d.chunk, evidence = d.evidence
