@@ -15,12 +15,12 @@ _LARGE = 1_000
 
 _HEAD = """# Benchmarks
 
-Written by `make bench`; do not edit. Every figure is the median of the runs of one session, with the least and the greatest in
-brackets; what is compared ran in turn in the same session. The raw values are in `benchmarks/results/`. Rows are those of the
-table in issue 4; (a) is a single-process reference in DuckDB that does the same detection in memory, chunk by chunk, and keeps
-nothing; (b) is the usual way: for each chunk the whole file is downloaded and every pattern computed anew over all rows so far.
-Rows 1 to 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of row 1 is among the
-other figures.
+Written by `make bench`; do not edit. Every figure is the median of the runs of one session, with the least and the greatest
+in brackets; what is compared ran in turn in the same session. The raw values are in `benchmarks/results/`. Of several
+sessions the last one is shown. (a) is a single-process reference in DuckDB that does the same detection in memory, chunk by
+chunk, and keeps nothing; (b) is the usual way: for each chunk the whole file is downloaded and every pattern computed anew
+over all rows so far. Rows 1 to 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of
+row 1 is among the other figures.
 """
 
 

@@ -10,16 +10,16 @@ open_batch > check_source
 open_batch > check_blobs
 ```
 
-**To audit**, trigger the DAG with the name in *Feed*. The feed may go on meanwhile: the audit is about the chunks that were
-applied when it began, and about the state as it was then. The link of `open_batch` leads to the feed's detections on the page
-*Transaction patterns*, which show what the audit has found of them.
+**To audit**, trigger the DAG with the name in *Feed*. The feed goes on meanwhile, but waits while `open_batch` copies its state:
+the audit is about the chunks that were applied when it began, and about the state as it was then. The link of `open_batch` leads
+to the feed's detections on the page *Transaction patterns*, which show what the audit has found of them.
 
 **What is normal.** All tasks are green. `detect_patterns` runs the job of the same name over all chunks, from nothing, so it
 takes as long as a backfill of the whole feed; `check_source` reads the landed part of the file on Drive once. The log of
 `compare_state` says for each pattern how many detections there are, and of how many the rule still holds: a detection is an
 event, and stays when its rule does not hold any more. The ledger keeps it with each detection.
 
-**When a task fails**, its error names the first differences, and its log has more of them. Nothing has been changed. Worry when
+**When a task fails**, its error names the first differences, and its log has more of them. Nothing is mended by it. Worry when
 
 - `check_source` says *AuditError*: the file on Drive is not the one that was landed, or the ledger's chunks were changed;
 - `check_blobs` says *AuditError*: a blob was altered or deleted. Restore it from a backup. A chunk, rejected rows or

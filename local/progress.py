@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from feed_page.overview import chunks_due, known_chunks
 from feeds.ledger import Row
 
 _PLAIN_EVERY_SECONDS = 5
@@ -43,9 +44,9 @@ def describe(progress: Row) -> str:
 
 
 def lag(progress: Row) -> int:
-    """Chunks that are due, or landed, and not yet applied."""
-    due = progress["landed"] if progress["landed_to_end"] or progress["due"] is None else progress["due"]
-    return int(max(due, progress["landed"]) - progress["applied"])
+    """Chunks that are due, or landed, and not yet applied; no more are due than the source seems to have."""
+    known, _ = known_chunks(progress)
+    return int(max(chunks_due(progress, known), progress["landed"]) - progress["applied"])
 
 
 def is_done(progress: Row) -> bool:

@@ -104,11 +104,17 @@ end $$;
 -- Make what PatId1 ranks anew from a feed's totals and weights.
 create or replace function ledger.rank_feed(asked bigint) returns void
 language sql as $$
-    update ledger.pair_total p set weight = w.weight
-    from ledger.weight w
-    join ledger.feed f using (feed_id)
-    where f.feed_id = asked and p.feed_id = asked and p.customer = w.customer
-      and w.merchant = case f.weight_scope when 'customer' then '' else p.merchant end;
+    select from ledger.feed where feed_id = asked for update;
+    update ledger.pair_total p set weight = n.weight
+    from (
+        select k.merchant, k.customer, w.weight
+        from ledger.pair_total k
+        join ledger.feed f using (feed_id)
+        left join ledger.weight w on w.feed_id = asked and w.customer = k.customer
+            and w.merchant = case f.weight_scope when 'customer' then '' else k.merchant end
+        where k.feed_id = asked
+    ) n
+    where p.feed_id = asked and p.merchant = n.merchant and p.customer = n.customer and p.weight is distinct from n.weight;
     delete from ledger.ranked_total where feed_id = asked;
     insert into ledger.ranked_total (feed_id, merchant, transactions, customers)
     select asked, merchant, transactions, count(*) from ledger.pair_total

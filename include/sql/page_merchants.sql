@@ -47,10 +47,12 @@ cross join lateral (
     select count(*) filter (where t.upgrade and not exists (
                select from ledger.detection
                where feed_id = p.feed_id and pattern_id = 'PatId1' and merchant = p.merchant and customer = t.customer
+                 and withdrawn_by is null
            )) as upgrade,
            count(*) filter (where t.child and not exists (
                select from ledger.detection
                where feed_id = p.feed_id and pattern_id = 'PatId2' and merchant = p.merchant and customer = t.customer
+                 and withdrawn_by is null
            )) as child
     from (
         select customer,

@@ -1,6 +1,6 @@
 -- What a person wants to see of a feed.
-select f.feed, f.feed_id, f.interval_seconds, f.started_at, f.source_size, f.weights_ready, f.failures,
-       p.landed, p.applied, p.position, p.landed_to_end,
+select f.feed, f.feed_id, f.followed, f.chunk_size, f.interval_seconds, f.started_at, f.source_size, f.weights_ready, f.failures,
+       p.landed, p.applied, p.position, p.bytes_per_row, p.landed_to_end,
        case when f.interval_seconds = 0 then null
             else greatest(0, floor(extract(epoch from now() - f.started_at) / f.interval_seconds) + 1)::bigint
        end as due,

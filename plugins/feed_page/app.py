@@ -42,6 +42,7 @@ def page_app() -> FastAPI:
     app.exception_handler(psycopg.errors.InvalidSchemaName)(_no_ledger_yet)
     app.exception_handler(psycopg.errors.QueryCanceled)(_too_slow)
     app.exception_handler(psycopg.OperationalError)(_ledger_away)
+    app.exception_handler(psycopg.DataError)(_nonsense)
     app.exception_handler(AirflowNotFoundException)(_no_connection)
     return app
 
@@ -75,6 +76,11 @@ def _ledger_away(request: Request, error: Exception) -> HTMLResponse:
         "The reason is in the api-server's log. This page looks again every few seconds."
     )
     return render(request, "message.html", status=503, title="The ledger does not answer", text=text)
+
+
+def _nonsense(request: Request, error: Exception) -> HTMLResponse:
+    text = f"PostgreSQL cannot take what the address asks for: {error}. Correct the number or the name in it."
+    return render(request, "message.html", status=422, title="Nothing can be like that", text=text)
 
 
 def _no_connection(request: Request, error: Exception) -> HTMLResponse:

@@ -1,7 +1,7 @@
 """Audit: whether the ledger is what the landed chunks give, and everything that it names is where it should be.
 
 Three checks that know nothing of each other. Each gives the differences that it has found, by name; none changes anything but
-``still_holds``. The feed may go on meanwhile: an audit compares the state as it was when it was opened.
+``still_holds``. They compare the state as it was when the audit was opened: the feed waits while that is copied.
 
 Crash window: the audit is closed, its task not yet done: the next try finds the verdict with the batch.
 """
@@ -191,16 +191,21 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
     BatchError
         The audit's job has left nothing to compare with.
     """
+    batch = select_batch(ledger, batch_id)
+    found = None
+    if batch["closed_at"] is None:
+        if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
+            raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
+        # Before the lock, because it takes long and the feed goes on: what it compares is the audit's own, and does not change.
+        rows = ledger.rows("select_audit_differences", batch_id=batch_id)
+        count = rows[0]["differences"] if rows else 0
+        found = _verdict(batch, "state and detections", [_in_words(row) for row in rows], count)
     with ledger.transaction():
-        lock_feed(ledger, select_batch(ledger, batch_id)["feed"])
+        lock_feed(ledger, batch["feed"])
         batch = select_batch(ledger, batch_id)  # a rebuild or another audit may have closed it before the lock was ours
         verdict = batch["last_error"]
         if batch["closed_at"] is None:
-            if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
-                raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
-            rows = ledger.rows("select_audit_differences", batch_id=batch_id)
-            count = rows[0]["differences"] if rows else 0
-            verdict = _verdict(batch, "state and detections", [_in_words(row) for row in rows], count)
+            verdict = found
             ledger.run("set_still_holds", batch_id=batch_id)
             ledger.run("close_batch", batch_id=batch_id, reason=verdict)
     if verdict is not None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
@@ -25,7 +26,8 @@ from psycopg.types.json import Jsonb
 
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
-from feeds.submission import DATABRICKS_CONN_ID, run_of
+from feeds.settings import FeedSettings
+from feeds.submission import DATABRICKS_CONN_ID, RUN_TIMEOUT_SECONDS, run_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -175,10 +177,16 @@ def _end_before_rejects(ledger: Ledger, feed: Row, start: int, end: int) -> int:
             f"feed {feed['feed']}, chunk {chunk['chunk']}: {chunk['rejected_rows']} of {rows} rows are rejected ({reasons}), "
             f"more than max_reject_percent = {feed['max_reject_percent']}. They are listed in {chunk['rejects_blob']}. "
             "The chunk is not applied, nor is any behind it. To do without these rows, trigger the DAG with "
-            f"feed = {feed['feed']} and max_reject_percent = {math.ceil(100 * chunk['rejected_rows'] / rows)} (and the range, if "
+            f"feed = {feed['feed']} and max_reject_percent = {_limit_for(chunk['rejected_rows'], rows)} (and the range, if "
             "there was one); to count them, start a new feed on a corrected file."
         )
     return end
+
+
+def _limit_for(rejected: int, rows: int) -> int:
+    """Give the least whole percentage that allows so many rejected rows and that the trigger form takes for a wish."""
+    percent = math.ceil(100 * rejected / rows)
+    return percent + 1 if percent == FeedSettings().max_reject_percent else percent
 
 
 def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:
@@ -241,6 +249,8 @@ DETECTION_TASK: dict[str, Any] = {
     # batches apart; the run id that `durable` keeps would not, when an old task is cleared.
     "deferrable": False,
     "durable": False,
+    # Databricks ends the run first, and says so; ended here, its end would not be known, and the next try would find it again.
+    "execution_timeout": timedelta(seconds=RUN_TIMEOUT_SECONDS + 300),
     "retries": 1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
     "polling_period_seconds": 0.25,  # it sleeps so long; a question costs a request, and 1 would add half a second to a run
     "on_retry_callback": record_failed_run,

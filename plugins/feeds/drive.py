@@ -16,7 +16,7 @@ from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import AuthorizedSession
 from googleapiclient.errors import HttpError
 
-from feeds.drive_answers import ShortAnswerError, content_range, passes, reason, take
+from feeds.drive_answers import ShortAnswerError, advice, content_range, passes, reason, take
 from feeds.errors import DriveAccessError, DriveAwayError, SourceChangedError, SourceFormatError
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class DriveHook(GoogleDriveHook):
     gcp_conn_id
         The Airflow connection.
     backoff_seconds
-        Upper bound of the first pause; it doubles with every try, up to a minute.
+        Upper bound of the first pause, which is random; it doubles with every try: half a minute at most for five retries.
     """
 
     def __init__(self, gcp_conn_id: str = "drive", *, backoff_seconds: float = 1.0) -> None:
@@ -275,8 +275,8 @@ class DriveHook(GoogleDriveHook):
                 raise DriveAwayError(f"Drive does not give {what}, asked {tries} times. The last time: {error}") from error
             if isinstance(error, HttpError) and error.status_code in (401, 403, 404):
                 raise DriveAccessError(
-                    f"Drive refuses {what} with {error.status_code} ({reason(error) or 'no reason given'}):"
-                    f" correct the id, or share it with {self.account} as a viewer"
+                    f"Drive refuses {what} with {error.status_code} ({reason(error) or 'no reason given'}): "
+                    f"{advice(error, self.account)}"
                 ) from error
             if isinstance(error, RefreshError):
                 raise DriveAccessError(

@@ -14,6 +14,7 @@ from googleapiclient.errors import HttpError
 _PIECE_BYTES = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _RATE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded"}
+_NOT_SHARED = {"notFound", "insufficientFilePermissions"}
 
 
 class ShortAnswerError(Exception):
@@ -52,6 +53,18 @@ def reason(error: HttpError) -> str:
         return str(json.loads(error.content)["error"]["errors"][0]["reason"])
     except (ValueError, LookupError, TypeError):
         return ""
+
+
+def advice(error: HttpError, account: str) -> str:
+    """Say what to do about a refusal: share the file, or what Google says."""
+    if error.status_code == 404 or reason(error) in _NOT_SHARED:
+        return f"correct the id, or share it with {account} as a viewer"
+    # The API is switched off, the scope too small, a quota used up: Google says which, and often where to change it.
+    try:
+        said = str(json.loads(error.content)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        said = "nothing more"
+    return f"Google says to {account}: {said}"
 
 
 def passes(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 It belongs to the asset ``feeds.assets.WORK``, on which the DAG is scheduled: nothing runs while nothing is due. Crash windows: an
 event that is lost, because triggerer or database ended in between, is published again, for the work stays due. One that is
-published twice starts a run that finds nothing due, and ends as skipped.
+published twice starts a run that finds nothing due, and skips its tasks.
 """
 
 from __future__ import annotations

@@ -25,6 +25,13 @@ class DriveAwayError(Exception):
     """Drive did not answer, or not as it should, each time that it was asked. No :class:`FeedError`: it may later."""
 
 
+class SchemaError(Exception):
+    """The ledger has another schema than this version needs, and Airflow cannot change that.
+
+    No :class:`FeedError`: somebody may have applied the schema when the task is tried again.
+    """
+
+
 class SourceFormatError(FeedError):
     """The source is not the CSV that is expected: empty, a page of HTML, or without a needed column."""
 

@@ -57,6 +57,12 @@ def export_detections(ledger: Ledger, blobs: BlobStore, feed_name: str, *, flush
     return written
 
 
+def export_after_failure(ledger: Ledger, blobs: BlobStore, feed_name: str, *, flush: bool) -> list[str]:
+    """Write what is due when the feed's last run has failed: what was found before must not wait for a task that fails again."""
+    feed = ledger.row("select_feed", feed=feed_name)
+    return export_detections(ledger, blobs, feed_name, flush=flush) if feed is not None and feed["failures"] else []
+
+
 def _reserve(ledger: Ledger, feed_id: int, *, flush: bool) -> bool:
     """Reserve the next file, if one is due."""
     with ledger.transaction():

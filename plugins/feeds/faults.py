@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk import RetryPolicy
 from airflow.sdk.definitions.retry_policy import RetryDecision
 
-from feeds.errors import DriveAwayError
+from feeds.errors import DriveAwayError, SchemaError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,7 +47,9 @@ class Fault:
 
 
 def explain(error: BaseException) -> Fault | None:
-    """Explain an error by itself or by what it was raised from; ``None``: it is no fault that is known."""
+    """Explain an error by itself or by what it was raised from; ``None``: it is no fault that is known, or says all itself."""
+    if isinstance(error, SchemaError):
+        return None
     for cause in _causes(error):
         for explainer in (_missing, _drive, _blob, _ledger, _databricks):
             if fault := explainer(cause):
@@ -85,7 +87,8 @@ def _missing(error: BaseException) -> Fault | None:
 
     if not isinstance(error, AirflowNotFoundException):
         return None
-    found = next((name for name in ("drive", "blob", "ledger", "databricks") if f"`{name}`" in str(error)), "unknown")
+    names = ("drive", "blob", "ledger", "ledger_owner", "databricks")
+    found = next((name for name in names if f"`{name}`" in str(error)), "unknown")
     return Fault(found, f"it is not defined ({error}): create it, the README lists what each needs", passes=False)
 
 

@@ -21,7 +21,7 @@ from feeds.ledger import Ledger, Row
 from feeds.source import BLOCK_BYTES, PinnedSource, ReadRange, read_header
 
 if TYPE_CHECKING:
-    from feeds.drive import DriveHook
+    from feeds.drive import DriveHook, DriveRevision
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     Raises
     ------
     SourceChangedError
-        A part is altered or gone, the feed has its weights already, and the file on Drive is not the one that landed.
+        A part is altered or gone, the feed has its weights already, and the file on Drive has not the bytes that landed.
     SourceFormatError
         The file lacks a column, rows, or a line end.
     """
@@ -49,18 +49,18 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     if parts and not damaged:
         return
     revision = drive.get_revision(feed["importance_file_id"])
-    if feed["weights_ready"] and revision.revision_id != feed["importance_revision"]:
-        raise SourceChangedError(
-            f"feed {feed['feed']}: blob {', '.join(damaged)} is altered or gone, and {revision.name} has another revision "
-            f"on Drive than the one that landed, {feed['importance_revision']}. Restore one of them, then rebuild."
-        )
     source = PinnedSource(drive, revision)
+    as_landed = [(part["part"], part["blob_sha256"]) for part in parts]
     landed = []
     for part, content in enumerate(cut_parts(source.read, revision.size, revision.name), 1):
-        name = importance_blob(feed["feed"], part)
+        name, sha256 = importance_blob(feed["feed"], part), hashlib.sha256(content).hexdigest()
+        if feed["weights_ready"] and (part, sha256) not in as_landed:
+            raise _changed(feed, damaged, revision)
         blobs.write(name, content)
-        landed.append((part, name, hashlib.sha256(content).hexdigest()))
+        landed.append((part, name, sha256))
         log.info("Landed part %d of %s (%s bytes)", part, revision.name, f"{len(content):,}")
+    if feed["weights_ready"] and len(landed) != len(parts):
+        raise _changed(feed, damaged, revision)
     with ledger.transaction():
         ledger.run("lock_feed", feed_id=feed["feed_id"])
         ledger.run("delete_importance_parts", feed_id=feed["feed_id"])
@@ -68,6 +68,14 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
             ledger.run("insert_importance_part", feed_id=feed["feed_id"], part=part, blob_name=name, blob_sha256=sha256)
         ledger.run("set_importance", feed_id=feed["feed_id"], revision=revision.revision_id)
     log.info("Landed %s (%s bytes)", revision.name, f"{revision.size:,}")
+
+
+def _changed(feed: Row, damaged: list[str], revision: DriveRevision) -> SourceChangedError:
+    return SourceChangedError(
+        f"feed {feed['feed']}: blob {', '.join(damaged)} is altered or gone, and {revision.name} on Drive has not the bytes any "
+        f"more that landed (revision {feed['importance_revision']} then, {revision.revision_id} now). Restore one of them, then "
+        "rebuild."
+    )
 
 
 def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTES) -> Iterator[bytes]:

@@ -26,7 +26,8 @@ from psycopg.types.json import Jsonb
 from feeds.blob_names import chunk_blob, rejects_blob
 from feeds.blob_store import BlobStore
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.errors import ChunkGapError, FeedError, SourceChangedError
+from feeds.errors import ChunkGapError, DriveAwayError, FeedError, SourceChangedError
+from feeds.export import rows_due
 from feeds.importance import land_importance
 from feeds.ledger import Ledger, Row
 from feeds.opening import open_feed, select_feed
@@ -60,8 +61,8 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     feed = open_feed(ledger, drive, request)
     try:
         source = _pinned(ledger, drive, feed)
-    except FeedError:
-        if not _has_work_left(ledger, feed, request):
+    except (FeedError, DriveAwayError):
+        if _asks_for_more(feed, request) or not _has_work_left(ledger, feed, request):
             raise
         # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
         log.exception("Nothing more can land; this run goes on with what has landed")
@@ -82,10 +83,18 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     return _outcome(ledger, feed, request, new_chunks=new)
 
 
+def _asks_for_more(feed: Row, request: FeedRequest) -> bool:
+    """Whether somebody asked for chunks that have not landed: without them the run must not end as if it had them."""
+    beyond = request.last_chunk is None or request.last_chunk > feed["landed"]
+    return request.ranged and beyond and not feed["landed_to_end"]
+
+
 def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     """Whether a run has something to do that needs no source."""
     unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]) is not None
-    return request.flush or unconfirmed or _has_to_apply(ledger, feed, request)
+    waiting = ledger.row("select_waiting", feed_id=feed["feed_id"])
+    to_write = waiting is not None and rows_due(waiting, flush=request.flush) > 0
+    return request.flush or unconfirmed or to_write or _has_to_apply(ledger, feed, request)
 
 
 def _has_to_apply(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
@@ -246,7 +255,8 @@ def repair_blobs(
             continue
         header = Header.of(feed)
         start = Position(landed["byte_start"], landed["first_line"])
-        rows = landed["landed_rows"] + landed["rejected_rows"]
+        # One row more than it has: its end cuts it short, so that blank lines there come along when they landed with it.
+        rows = landed["landed_rows"] + landed["rejected_rows"] + 1
         chunk = next(cut_chunks(source.read, landed["byte_end"], header, start, rows, 1))
         _require_same(ledger, feed, landed["chunk"], chunk)
         _write_chunk(blobs, feed, landed["chunk"], chunk)

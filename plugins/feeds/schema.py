@@ -9,18 +9,12 @@ import hashlib
 
 import psycopg
 
+from feeds.errors import SchemaError
 from feeds.ledger import Ledger, open_ledger, statement
 
 OWNER_CONN_ID = "ledger_owner"
 FILES = ("schema", "staging", "views", "functions", "grants")
 """What makes up the schema, in the order in which it is applied."""
-
-
-class SchemaError(RuntimeError):
-    """The ledger has another schema than this version needs, and Airflow cannot change that.
-
-    A task that meets it tries again: somebody may have applied the schema by then.
-    """
 
 
 def ensure_schema(ledger: Ledger) -> None:

@@ -39,7 +39,8 @@ PIPELINE: TaskTexts = _texts(
     open_batch=(
         "Open the batch",
         """
-        Opens the batch of what has landed and is not applied, or finds the one that an earlier run has left open.
+        Opens the batch of what has landed and is not applied, or finds the one that an earlier run has left open. When the feed's
+        last run has failed, it first writes the detection files that are due: they must not wait for what may fail again.
 
         **Normal:** skipped when there is nothing to apply; its log says so.
         """,
@@ -86,7 +87,8 @@ AUDIT: TaskTexts = _texts(
     open_batch=(
         "Open the audit",
         """
-        Keeps the state as it is now, up to the last applied chunk, to compare it with what the job will find. The feed may go on.
+        Keeps the state as it is now, up to the last applied chunk, to compare it with what the job will find. The feed waits
+        for that, and goes on.
         """,
     ),
     check_source=(
@@ -116,7 +118,7 @@ AUDIT: TaskTexts = _texts(
         Compares totals and detections with what the job has recomputed, and notes for each detection whether its rule still
         holds.
 
-        **When it fails,** its error names the first differences; the ledger was not changed.
+        **When it fails,** its error names the first differences; nothing was changed but what is noted of each detection.
         """,
     ),
 )

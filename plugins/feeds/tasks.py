@@ -63,12 +63,17 @@ def land_chunks(feed: str) -> dict[str, Any]:
 
 
 def open_batch(feed: str) -> dict[str, Any]:
-    """Open the batch of what has landed; skip detection when that is nothing. See :func:`feeds.detection.open_batch`."""
-    from feeds import detection, rebuild
+    """Open the batch of what has landed (:func:`feeds.detection.open_batch`); skip detection when that is nothing.
+
+    Before that, when the feed's last run has failed, write what is due already.
+    """
+    from feeds import detection, export, rebuild
+    from feeds.blobs import Blobs
     from feeds.params import feed_request
 
     request = feed_request(get_current_context(), feed)
     with open_ledger() as ledger:
+        export.export_after_failure(ledger, Blobs(), feed, flush=request.flush)
         ledger.run("delete_stale_staging")
         batch = (
             rebuild.open_rebuild(ledger, feed, request.settings, request.run_id)

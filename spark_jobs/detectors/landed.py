@@ -112,8 +112,9 @@ def verify_checksums(spark: SparkSession, blobs: Sequence[LandedBlob]) -> None:
     ChunkError
         A blob is missing or was altered.
     """
-    files = spark.read.format("binaryFile").load([b.path for b in blobs])
     try:
+        # Spark Connect looks for the files when their rows are asked for, classic Spark here already.
+        files = spark.read.format("binaryFile").load([b.path for b in blobs])
         rows = files.select("path", F.sha2("content", 256).alias("sha256")).collect()
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":

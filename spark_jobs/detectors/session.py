@@ -27,7 +27,8 @@ def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL
     Parameters
     ----------
     spark
-        The session. Jobs may share it: for a large batch it gets back what the compute has started it with.
+        The session. Jobs may share it: for a large batch it gets back what the compute has started it with. Of two that run at
+        once (an audit beside a batch) both then plan as the later one: slower, to the same result.
     rows
         Of the batch.
     small

@@ -19,7 +19,7 @@ from airflow.sdk import DAG, Asset
 from airflow.sdk.definitions.xcom_arg import XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
-from feeds import alerts, assets, detection, due_feed, errors, schema, submission, tasks
+from feeds import alerts, assets, detection, due_feed, errors, submission, tasks
 from feeds.ledger import SQL_FOLDER
 
 CHAIN = [
@@ -72,7 +72,7 @@ def test_the_page_names_what_exists(dag: DAG) -> None:
     (picture,) = re.findall(r"^\w+(?: [>+] \w+)+$", page, re.MULTILINE)
     assert re.split(" [>+] ", picture) == CHAIN
     assert set(re.findall(r"`(\w+)`", page)) <= set(dag.task_ids)
-    raised = {error.__name__ for error in errors.FeedError.__subclasses__()} | {schema.SchemaError.__name__}
+    raised = {error.__name__ for error in (*errors.FeedError.__subclasses__(), errors.SchemaError)}
     assert set(re.findall(r"\*(\w+Error)\*", page)) <= raised
     assert f"*{DatabricksJobRunLink.name}*" in page
     for name in re.findall(r"\*([a-z_]+)\*", page):

@@ -15,7 +15,7 @@ from feeds.detection import open_batch
 from feeds.drive import DriveHook
 from feeds.errors import RejectLimitError
 from feeds.export import HEADER as FILE_HEADER
-from feeds.export import export_detections
+from feeds.export import export_after_failure, export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger
 from feeds.submission import idempotency_token
@@ -231,3 +231,37 @@ def test_a_rest_is_written_when_asked_for_or_when_it_lingers(
     assert len(export_detections(ledger, blobs, landed, flush=False)) == 1
     applied(connection, ledger, landed, 2, detections=1, first=9)
     assert len(export_detections(ledger, blobs, landed, flush=True)) == 1
+
+
+def test_what_was_found_is_written_before_what_has_failed_is_tried_again(
+    connection: Connection, ledger: Ledger, blobs: Blobs, landed: str
+) -> None:
+    applied(connection, ledger, landed, 1, detections=2)
+    connection.execute("update ledger.detection set detected_at = detected_at - interval '61 seconds'")
+    assert export_after_failure(ledger, blobs, landed, flush=False) == []
+    ledger.run("record_failure", feed=landed)
+    assert export_after_failure(ledger, blobs, landed, flush=False) == ["detections/f/detections-000001.csv"]
+
+
+def test_a_limit_is_advised_that_the_trigger_form_takes_for_a_wish(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    bad = b"0,'C1','4','F','28007','M1','28007','es_food',-3,0\n"
+    feed = make_feed("form", HEADER + rows(149) + bad)
+    land(ledger, drive, blobs, feed.request(chunk_size=150, max_reject_percent=0.5))
+    with pytest.raises(RejectLimitError, match=r"max_reject_percent = 2 \(and the range") as refused:
+        open_batch(ledger, "form", None, None)
+    assert "1 of 150 rows are rejected" in str(refused.value), "1 % would do, but is the form's default"
+
+
+def test_weights_that_are_kept_with_pairs_can_be_made_anew(connection: Connection, ledger: Ledger, landed: str) -> None:
+    applied(connection, ledger, landed, 1, detections=0)
+    feed_id = one(connection, "select feed_id from ledger.feed")
+    connection.execute("update ledger.pair_total set weight = 5")
+    connection.execute("select ledger.rank_feed(%s)", [feed_id])
+    assert one(connection, "select weight from ledger.pair_total") is None, "there is none in ledger.weight"
+    assert one(connection, "select count(*) from ledger.ranked_total") == 0
+    connection.execute("insert into ledger.weight values (%s, 'M1', 'C1', 3)", [feed_id])
+    connection.execute("select ledger.rank_feed(%s)", [feed_id])
+    assert one(connection, "select weight from ledger.pair_total") == 3
+    assert one(connection, "select sum(customers) from ledger.ranked_total") == 1

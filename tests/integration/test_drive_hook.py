@@ -242,6 +242,16 @@ def test_refusals_name_file_and_account_and_are_not_tried_again(
     assert _served(standin, revision) == (1, 0)
 
 
+def test_a_refusal_that_sharing_does_not_mend_is_told_in_googles_words(
+    hook: DriveHook, revision: DriveRevision, fault: Callable[..., None]
+) -> None:
+    fault("status", status=403, reason="accessNotConfigured", times=None)
+    with pytest.raises(DriveAccessError, match=r"403 \(accessNotConfigured\): Google says to .+: .+") as raised:
+        hook.get_revision(revision.file_id)
+    assert "share it" not in str(raised.value)
+    assert ACCOUNT in str(raised.value)
+
+
 def test_wrong_key_names_account_and_connection(standin: Standin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     make_credentials(tmp_path / "other.json", f"{standin.url}/token")
     wrong = drive_connection(standin.url, tmp_path / "other.json")

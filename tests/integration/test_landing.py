@@ -39,7 +39,7 @@ def chunk_rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def _all_applied(connection: psycopg.Connection[Any]) -> None:
+def all_applied(connection: psycopg.Connection[Any]) -> None:
     """Nothing is left to do with what has landed: only then does a source that has changed fail the run."""
     connection.execute(
         "insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) "
@@ -143,7 +143,7 @@ def test_a_changed_file_lands_nothing(
     feed = make_feed("changed", HEADER + rows(250))
     land(ledger, drive, blobs, feed.request(chunk_size=100))
     before = chunk_rows(connection)
-    _all_applied(connection)
+    all_applied(connection)
     feed.transactions.write_bytes(new)
     with pytest.raises(SourceChangedError, match=message):
         land(ledger, drive, blobs, feed.request())
@@ -199,54 +199,10 @@ def test_a_last_row_that_goes_on_is_a_changed_file(
     source = HEADER + rows(50).removesuffix(b"\n")
     feed = make_feed("goeson", source)
     land(ledger, drive, blobs, feed.request(chunk_size=100))
-    _all_applied(connection)
+    all_applied(connection)
     feed.transactions.write_bytes(source + b"7\n" + rows(30))
     with pytest.raises(SourceChangedError, match="its last line had no end when it landed, and goes on now"):
         land(ledger, drive, blobs, feed.request())
-
-
-@pytest.mark.parametrize("damage", ["altered", "gone"])
-def test_a_blob_that_is_not_applied_yet_is_landed_again_when_it_is_damaged(
-    services: Addresses, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, damage: str
-) -> None:
-    bad = b"0,'C1','4','F','28007','M1','28007','es_food',-3,0\n"
-    feed = make_feed("repair", HEADER + rows(150) + bad + rows(100))
-    land(ledger, drive, blobs, feed.request(chunk_size=100))
-    name = "chunks/repair/chunk-000002.csv"
-    before = blobs.read(name)
-    if damage == "altered":
-        blobs.write(name, before.replace(b"es_food", b"es_fool", 1))
-    else:
-        blobs._hook.delete_file(blobs.container, name)
-    land(ledger, drive, blobs, feed.request())
-    assert blobs.read(name) == before
-
-
-@pytest.mark.parametrize("damage", ["altered", "gone"])
-def test_an_importance_blob_that_is_not_applied_yet_is_landed_again_when_it_is_damaged(
-    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, damage: str
-) -> None:
-    feed = make_feed("weights", HEADER + rows(250))
-    land(ledger, drive, blobs, feed.request(chunk_size=100))
-    name = importance_blob("weights", 1)
-    before = blobs.read(name)
-    if damage == "altered":
-        blobs.write(name, before.replace(b"1.50", b"1.51"))
-    else:
-        blobs._hook.delete_file(blobs.container, name)
-    land(ledger, drive, blobs, feed.request())
-    assert blobs.read(name) == before
-
-
-def test_what_has_landed_goes_on_although_the_file_has_changed(
-    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
-) -> None:
-    feed = make_feed("drains", HEADER + rows(250))
-    land(ledger, drive, blobs, feed.request(chunk_size=100))
-    feed.transactions.write_bytes(HEADER + rows(100))
-    outcome = land(ledger, drive, blobs, feed.request())
-    last_blob = "chunks/drains/chunk-000003.csv"
-    assert outcome == {"feed": "drains", "landed": 3, "applied": 0, "new_chunks": 0, "last_blob": last_blob}
 
 
 def test_no_blob_is_waited_for_when_there_is_nothing_to_apply(
@@ -254,7 +210,7 @@ def test_no_blob_is_waited_for_when_there_is_nothing_to_apply(
 ) -> None:
     feed = make_feed("idle", HEADER + rows(250))
     assert land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))["last_blob"] == "chunks/idle/chunk-000002.csv"
-    _all_applied(connection)
+    all_applied(connection)
     assert land(ledger, drive, blobs, feed.request(last=2))["last_blob"] == ""
     assert land(ledger, drive, blobs, replace(feed.request(), rebuild=True))["last_blob"] == "chunks/idle/chunk-000002.csv"
     assert land(ledger, drive, blobs, feed.request(last=3))["last_blob"] == "chunks/idle/chunk-000003.csv"

@@ -180,6 +180,15 @@ def test_nonsense_is_refused(client: TestClient, fed: tuple[Ledger, str], nonsen
     assert client.get("/detections", params=nonsense).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "address", ["/detections?first_chunk=3000000000", "/detections?merchant=%00", "/files?before=3000000000"]
+)
+def test_what_postgresql_cannot_take_is_refused_in_words(client: TestClient, fed: tuple[Ledger, str], address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 422
+    assert "cannot take what the address asks for" in answer.text
+
+
 def test_a_file_is_sent_byte_for_byte_and_what_is_not_there_is_404(client: TestClient, fed: tuple[Ledger, str]) -> None:
     answer = client.get("/files/paged/1.csv")
     assert answer.content == Blobs().read("detections/paged/detections-000001.csv")
@@ -240,3 +249,13 @@ def test_merchants(client: TestClient, fed: tuple[Ledger, str], connection: Conn
     assert cells[6:9] == ["0", "8", "0"]
     # PatId1: at least 85.5 transactions and a weight of at most 2.1; PatId2: at least 76 transactions, average 23 < 24.15.
     assert cells[9:12] == ["2", "7", "yes"]
+    detected = "insert into ledger.detection select 1, 'PatId1', 'M1', 'D0', 'UPGRADE', 1, 100, batch_id, now() from ledger.batch"
+    connection.execute(f"{detected} limit 1")
+    assert _about_to_fire(client) == "1"
+    connection.execute("update ledger.detection set withdrawn_by = batch_id where customer = 'D0'")
+    assert _about_to_fire(client) == "2", "one that is withdrawn may fire"
+
+
+def _about_to_fire(client: TestClient) -> str:
+    html = client.get("/merchants").text.split("<tbody>")[1]
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", html)][9]

@@ -13,7 +13,7 @@ import pytest
 from feeds.blobs import Blobs
 from feeds.detection import open_batch
 from feeds.drive import DriveHook
-from feeds.errors import BatchError, DriveAccessError, FeedSettingsError
+from feeds.errors import BatchError, DriveAccessError, FeedSettingsError, SourceChangedError
 from feeds.landing import land
 from feeds.rebuild import open_rebuild
 from local.config import Addresses
@@ -197,6 +197,25 @@ def test_a_rebuild_needs_no_source_and_repairs_blobs_while_there_is_one(pipeline
     pipeline.ledger.run("close_batch", batch_id=batch["batch_id"], reason="test")
     with pytest.raises(DriveAccessError):
         land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request())
+
+
+def test_importance_is_repaired_from_a_copy_of_its_bytes_and_from_no_others(pipeline: Pipeline, feed: FeedFiles) -> None:
+    request = replace(feed.request(), rebuild=True)
+    pipeline.run(feed, **RULES)
+    open_rebuild(pipeline.ledger, "rebuilt", {})
+    name = "importance/rebuilt/CustomerImportance-000001.csv"
+    before = pipeline.blobs.read(name)
+    importance = feed.folder / "CustomerImportance.csv"
+    content = importance.read_bytes()
+    pipeline.blobs.write(name, b"altered")
+    for other in (content.replace(b"1", b"2", 1), content + b"'C1','M1',1,'es_food',0\n", content[: len(content) // 2]):
+        importance.write_bytes(other)
+        with pytest.raises(SourceChangedError, match="has not the bytes any more that landed"):
+            land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)
+        assert pipeline.blobs.read(name) == b"altered"
+    importance.write_bytes(content)  # a new revision all the same
+    land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)
+    assert pipeline.blobs.read(name) == before
 
 
 def test_what_cannot_be_rebuilt_is_refused(pipeline: Pipeline, feed: FeedFiles) -> None:

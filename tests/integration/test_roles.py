@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from feeds.errors import SchemaError
 from feeds.ledger import SQL_FOLDER, Ledger
-from feeds.schema import SchemaError, apply_schema, ensure_schema
+from feeds.schema import apply_schema, ensure_schema
 from local.config import CHECKOUT, LEDGER_ROLES, Addresses, StackConfig, load_config
 from local.postgres import _bin, connect, provision_roles
 from local.stack import Stack

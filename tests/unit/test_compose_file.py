@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ import yaml
 
 from local.airflow_service import airflow_environment
 from local.config import CHECKOUT, NEW_PASSWORDS, StackConfig, secret_variable
-from local.connections import CONNECTIONS
 from local.container import PORTS
 from local.dotenv import filled, main
 
@@ -43,10 +41,7 @@ def _has_compose() -> bool:
 
 @pytest.mark.parametrize("profile", ["local", "cloud"])
 def test_compose_reads_it(tmp_path: Path, profile: str) -> None:
-    if (
-        shutil.which("docker") is None
-        or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
-    ):
+    if not _has_compose():
         pytest.skip("docker compose is not installed")
     env = tmp_path / ".env"
     env.write_text(filled(EXAMPLE))
@@ -223,11 +218,3 @@ def test_env_gets_what_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
     assert "AIRFLOW_PORT=8081" in second
     assert f"SECRET_AIRFLOW={values['SECRET_AIRFLOW']}" in second
     assert re.search(r"^SECRET_POSTGRES=.{16,}$", second, re.MULTILINE)
-
-
-def test_examples_of_connections_are_those_of_the_pipeline() -> None:
-    text = (CHECKOUT / "connections.env.example").read_text()
-    values = dict(re.findall(r"^AIRFLOW_CONN_(\w+)='([^']*)'$", text, re.MULTILINE))
-    assert list(values) == [name.upper() for name in CONNECTIONS]
-    for value in values.values():
-        assert "conn_type" in json.loads(re.sub(r": <[^>]*>", ": {}", value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from deployment.__main__ import main
 from deployment.azure import Azure
 from feeds.blobs import container_name, storage_url
+from local.config import CHECKOUT
 
 CLIENT, TENANT = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 AZURE = {
@@ -81,6 +83,18 @@ def test_there_is_a_file_for_each_under_the_name_that_airflow_looks_for(written:
     out = written()
     assert {path.stem for path in out.iterdir()} == {secret(name) for name in NAMES}
     assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
+
+
+def test_the_example_for_docker_compose_has_the_same_fields(written: Callable[..., Path]) -> None:
+    text = (CHECKOUT / "connections.env.example").read_text()
+    examples = dict(re.findall(r"^AIRFLOW_CONN_(\w+)='([^']*)'$", text, re.MULTILINE))
+    assert list(examples) == [name.upper() for name in NAMES]
+    out = written()
+    for name in NAMES:
+        example = json.loads(re.sub(r": <[^>]*>", ": {}", examples[name.upper()]))
+        real = json.loads((out / f"{secret(name)}.json").read_text())
+        assert set(example) == set(real) - {"port"}
+        assert set(example["extra"]) == set(real["extra"]) - {"num_retries", "sslrootcert"}
 
 
 def test_blobs_are_reached_as_the_service_principal(written: Callable[..., Path]) -> None:

@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import StorageErrorCode
 
-from feeds.errors import DriveAwayError
+from feeds.errors import DriveAwayError, SchemaError
 from feeds.faults import FaultPolicy, explain
 
 
@@ -47,6 +47,7 @@ PASSES: dict[str, tuple[BaseException, str]] = {
 }
 STAYS: dict[str, tuple[BaseException, str]] = {
     "not defined": (AirflowNotFoundException("The conn_id `blob` isn't defined"), "connection blob: it is not defined"),
+    "not defined either": (AirflowNotFoundException("The conn_id `ledger_owner` isn't defined"), "connection ledger_owner: "),
     "blob key": (answered(403, "AuthenticationFailed", ClientAuthenticationError), "refuses the login (AuthenticationFailed)"),
     "blob role": (answered(403, "AuthorizationPermissionMismatch"), "or the role of the account"),
     "no container": (answered(404, "ContainerNotFound", ResourceNotFoundError), "its container does not exist"),
@@ -85,6 +86,13 @@ def test_what_stays_fails_at_once(name: str) -> None:
 
 @pytest.mark.parametrize("error", UNKNOWN, ids=lambda error: type(error).__name__)
 def test_the_rest_is_left_to_airflow(error: BaseException) -> None:
+    assert FaultPolicy().evaluate(error, 1, 3).action is RetryAction.DEFAULT
+
+
+def test_a_ledger_without_its_schema_is_tried_again_in_its_own_words() -> None:
+    error = SchemaError("run psql ...")
+    error.__cause__ = AirflowNotFoundException("The conn_id `ledger_owner` isn't defined")
+    assert explain(error) is None
     assert FaultPolicy().evaluate(error, 1, 3).action is RetryAction.DEFAULT
 
 

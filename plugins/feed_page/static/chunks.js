@@ -27,6 +27,7 @@ function select(from, to) {
 }
 
 function mark() {
+  last.setCustomValidity(""); // of a range that was upside down
   const [low, high] = [Number(first.value), Number(last.value)];
   for (const square of grid.children) square.classList.toggle("selected", low > 0 && number(square) >= low && number(square) <= high);
 }
@@ -94,7 +95,6 @@ range.addEventListener("submit", (event) => {
   form.elements.note.value = `${what} of feed ${form.elements.feed.value}`;
   dialog.showModal();
 });
-last.addEventListener("input", () => last.setCustomValidity(""));
 
 document.getElementById("trigger-cancel").addEventListener("click", () => dialog.close());
 form.addEventListener("submit", async (event) => {
