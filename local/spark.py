@@ -30,6 +30,10 @@ _CONF = {
     # Jobs share one session, see job_remote: it must outlive a quiet hour, and keep the code that it has compiled.
     "spark.connect.session.manager.defaultSessionTimeout": "-1",
     "spark.sql.codegen.cache.maxEntries": "2000",
+    # A small batch takes dozens of broadcasts, sorts and hash tables of a few rows each: with blocks of 4 MB and pages of many MB
+    # Java is busy clearing memory and collecting it again.
+    "spark.broadcast.blockSize": "128k",
+    "spark.buffer.pageSize": "1m",
     # Spark's generated methods are long, and Java would leave the longest uncompiled: scans among them.
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:-DontCompileHugeMethods",
 }
