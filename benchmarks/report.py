@@ -17,10 +17,10 @@ _HEAD = """# Benchmarks
 
 Written by `make bench`; do not edit. Every figure is the median of the runs of one session, with the least and the greatest
 in brackets; what is compared ran in turn in the same session. The raw values are in `benchmarks/results/`. Of several
-sessions the last one is shown. (a) is a single-process reference in DuckDB that does the same detection in memory, chunk by
-chunk, and keeps nothing; (b) is the usual way: for each chunk the whole file is downloaded and every pattern computed anew
-over all rows so far. Rows 1 to 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of
-row 1 is among the other figures.
+sessions the last one is shown; medians of earlier ones on the same commit stand behind it. (a) is a single-process reference
+in DuckDB that does the same detection in memory, chunk by chunk, and keeps nothing; (b) is the usual way: for each chunk the
+whole file is downloaded and every pattern computed anew over all rows so far. Rows 1 to 5 and 7 do not count the first run of
+a session, in which Java compiles much of Spark; that of row 1 is among the other figures.
 """
 
 
@@ -57,7 +57,16 @@ def _line(target: Target, entries: list[Entry]) -> str:
     what = f"{target.what} ({entry['feed']})" if "x BankSim" in entry["feed"] else target.what
     if watched := entry["details"].get("minutes"):
         what += f" (watched for {watched:g} minutes)"
-    return f"| {target.row} | {what} | {reach} | {shown(found, entry['unit'])} | {met} | {ratios[0]} | {ratios[1]} |"
+    measured = shown(found, entry["unit"]) + _before(target, entry, entries)
+    return f"| {target.row} | {what} | {reach} | {measured} | {met} | {ratios[0]} | {ratios[1]} |"
+
+
+def _before(target: Target, entry: Entry, entries: list[Entry]) -> str:
+    """Tell the medians of earlier sessions on the same commit: a page that shows the best one only would be no measurement."""
+    same = (target.row, target.measure, entry["commit"], entry["feed"])
+    others = [e for e in entries if (e["row"], e["measure"], e["commit"], e["feed"]) == same and e["date"] != entry["date"]]
+    medians = ", ".join(f"{figure(spread(e['values']).median)}" for e in others)
+    return f"; in an earlier session {medians}" if medians else ""
 
 
 def _ratio(found: Spread, entry: Entry, entries: list[Entry], name: str) -> str:

@@ -56,6 +56,16 @@ def test_the_newest_result_counts() -> None:
     assert "| 20 s (1 run) |" in report.main_table(entries)
 
 
+def test_an_earlier_session_of_the_same_commit_is_not_hidden() -> None:
+    later = {"date": "2026-11-26T04:00:00+00:00"}
+    entries = [
+        entry("3", "backfill", [30.0]),
+        entry("3", "backfill", [99.0], commit="older"),
+        entry("3", "backfill", [20.0], **later),
+    ]
+    assert line(report.main_table(entries), "| 3 |").endswith("| 20 s (1 run); in an earlier session 30 | yes |  |  |")
+
+
 def test_a_shorter_long_feed_is_named() -> None:
     assert "(generated, 10 x BankSim)" in report.main_table(
         [entry("8", "throughput", [9e4], "rows/s", "generated, 10 x BankSim")]
