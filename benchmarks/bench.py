@@ -90,7 +90,7 @@ class Bench:
         for name, file in (("transactions.csv", files.transactions), ("CustomerImportance.csv", files.importance)):
             if not (folder / name).exists():
                 (folder / name).symlink_to(file.resolve())
-        return next(node.id for node in DriveTree(self.addresses.drive_root).nodes() if node.path == folder)
+        return DriveTree(self.addresses.drive_root).id_of(folder)
 
 
 def new_feed(files: Files) -> str:
@@ -109,10 +109,11 @@ def opened(files: Files, options: Options) -> Iterator[Bench]:
         apply_ledger_schema(stack.addresses)
         with psycopg.connect(stack.addresses.ledger_dsn, autocommit=True) as connection:
             bench = Bench(stack, load_config(stack.directory), connection, files, options)
+            was_paused = is_paused(bench)
             try:
                 yield bench
             finally:
-                set_paused(bench, paused=False)
+                set_paused(bench, paused=was_paused)
 
 
 @contextmanager
@@ -130,3 +131,10 @@ def set_paused(bench: Bench, *, paused: bool) -> None:
     with bench.stack.airflow_client() as client:
         wait_for_dag(client)
         client.patch(f"/dags/{DAG_ID}", json={"is_paused": paused}).raise_for_status()
+
+
+def is_paused(bench: Bench) -> bool:
+    """Say whether Airflow starts no tasks of the DAG."""
+    with bench.stack.airflow_client() as client:
+        wait_for_dag(client)
+        return bool(client.get(f"/dags/{DAG_ID}").raise_for_status().json()["is_paused"])

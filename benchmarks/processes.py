@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 
@@ -38,7 +38,6 @@ class Peaks:
 
     driver: int = 0
     tasks: int = 0
-    samples: list[tuple[int, int]] = field(default_factory=list)
 
 
 @contextmanager
@@ -52,7 +51,6 @@ def memory_watched(stack: Stack) -> Iterator[Peaks]:
             driver = max((_rss(p) for p in _family(pids.get("spark", 0)) if _is_java(p)), default=0)
             tasks = max((_rss(p) for p in _family(pids.get("airflow-scheduler", 0))[1:]), default=0)
             peaks.driver, peaks.tasks = max(peaks.driver, driver), max(peaks.tasks, tasks)
-            peaks.samples.append((driver, tasks))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

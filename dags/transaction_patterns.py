@@ -35,9 +35,9 @@ runs, but every ten minutes one for new rows at the end of a feed. When no chunk
 `commit_batch` are skipped. After the DAG is unpaused it may take half a minute until a run starts by itself.
 
 **When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A
-feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. A range
-of a feed that nobody follows is given up after five failed runs: trigger it again. The last line of the log says what to do.
-Worry when
+feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. What was
+begun with a feed that nobody follows is given up after five failed runs: trigger it again. The last line of the log says what to
+do. Worry when
 
 - `choose_feed` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
   the command in the message;

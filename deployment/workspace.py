@@ -77,7 +77,13 @@ def share_storage(client: WorkspaceClient, azure: Azure) -> None:
         client.catalogs.get(CATALOG)
     except NotFound:
         client.catalogs.create(CATALOG, storage_root=own)
+    try:
+        client.schemas.get(f"{CATALOG}.logs")
+    except NotFound:
         client.schemas.create("logs", CATALOG)
+    try:
+        client.volumes.read(f"{CATALOG}.logs.clusters")
+    except NotFound:
         client.volumes.create(CATALOG, "logs", "clusters", VolumeType.MANAGED)
     writes = [Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.READ_VOLUME, Privilege.WRITE_VOLUME]
     client.grants.update("catalog", CATALOG, changes=[PermissionsChange(principal=airflow, add=writes)])

@@ -12,5 +12,9 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.append(str(_CHECKOUT / "plugins"))
 os.environ["AIRFLOW_HOME"] = os.path.join(os.environ.get("STACK_DIR") or _CHECKOUT / ".stack", "airflow")  # noqa: PTH118 -- either may be text
 
+# The stack is on loopback. A proxy that the environment names is for others, for the clients in this process too.
+for _name in ("NO_PROXY", "no_proxy"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1,localhost")))
+
 # One line per request of the Azure SDK would bury what a person wants to read.
 logging.getLogger("azure").setLevel(logging.WARNING)

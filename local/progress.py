@@ -101,12 +101,9 @@ class _Live:
         self._update(self._found, progress["reserved"], max(progress["detections"], 1), written)
 
     def _total(self, progress: Row) -> float:
-        """Chunks of the feed: known at its end, before it guessed from the share of its bytes that has landed."""
-        if progress["landed_to_end"]:
-            guess = float(progress["landed"])
-        else:
-            guess = progress["landed"] * progress["source_size"] / max(progress["position"], 1)
-        return max(1.0, min(guess, self._last_chunk or guess))
+        """Chunks that the feed seems to have, or that were asked for."""
+        known, _ = known_chunks(progress)
+        return max(1, min(known, self._last_chunk or known))
 
     def _update(self, task: Any, completed: float, total: float, text: str) -> None:
         self._progress.update(task, completed=completed, total=total, text=text)

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from azure.core.exceptions import AzureError
 
 from feeds.errors import FeedError
 from feeds.ledger import Ledger, Row
@@ -86,11 +88,19 @@ def run(request: RunRequest, stack: Stack) -> None:
                     _run_to_the_end(watch, conf)
                 else:
                     _run_range(watch, conf, request)
-        finally:
-            # After a failure as well: the reason may name a file of rejected rows. Only this command lands more of it.
-            ledger.run("unfollow_feed", feed=feed)
-            files = download_outputs(addresses, feed, request.out)
+        except BaseException:
+            # The reason may name a file of rejected rows. What cannot be brought is no reason of its own.
+            with suppress(psycopg.Error, AzureError, OSError):
+                _bring(ledger, addresses, feed, request.out)
+            raise
+        files = _bring(ledger, addresses, feed, request.out)
         print_summary(ledger, feed, started, request.out, files)
+
+
+def _bring(ledger: Ledger, addresses: Addresses, feed: str, out: Path) -> list[Path]:
+    """End the following of a feed, of which only this command lands more, and fetch its files."""
+    ledger.run("unfollow_feed", feed=feed)
+    return download_outputs(addresses, feed, out)
 
 
 def _feed_of(out: Path, ledger: Ledger) -> str:
@@ -119,8 +129,7 @@ def _put_on_drive(request: RunRequest, addresses: Addresses, feed: str) -> dict[
         link = folder / name
         link.unlink(missing_ok=True)
         link.symlink_to(file.resolve())
-    folder_id = next(node.id for node in DriveTree(addresses.drive_root).nodes() if node.path == folder)
-    return {"feed": feed, "folder_id": folder_id, **request.settings}
+    return {"feed": feed, "folder_id": DriveTree(addresses.drive_root).id_of(folder), **request.settings}
 
 
 class _Watch:
@@ -261,7 +270,7 @@ def reported(action: Any) -> int:
         action()
     except (RunError, FeedError, StackError, AirflowError) as error:
         reason = str(error)
-    except (httpx.HTTPError, psycopg.Error, OSError) as error:
+    except (httpx.HTTPError, psycopg.Error, AzureError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
     except KeyboardInterrupt:
         reason = "interrupted"

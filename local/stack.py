@@ -110,8 +110,8 @@ class Stack:
         """
         return airflow_service.airflow_client(self._config())
 
-    def start(self, services: Sequence[str] = ALL) -> None:
-        """Start services and wait until each is healthy; those that run stay as they are.
+    def start(self, services: Sequence[str] = ALL) -> bool:
+        """Start services, wait until each is healthy, and say whether the stack was up; programs that run stay as they are.
 
         Raises
         ------
@@ -131,6 +131,7 @@ class Stack:
             except BaseException:
                 self._undo(before, was_up)
                 raise
+        return was_up
 
     def stop(self) -> None:
         """Stop everything and leave no process behind; nothing happens when nothing runs."""
@@ -163,17 +164,18 @@ class Stack:
     def running(self, services: Sequence[str] = ALL) -> Iterator[Stack]:
         """Start the services and stop everything at the end: after an error, Ctrl-C, SIGTERM or SIGHUP as well.
 
-        A stack that is up already is used and left up.
+        A stack of which something ran before is somebody else's: it is used, and left up.
         """
         if self.is_up(services):
             yield self
             return
         with _signals_as_exit():
+            was_up = self.start(services)  # when it fails, it has stopped again what it had started
             try:
-                self.start(services)
                 yield self
             finally:
-                self.stop()
+                if not was_up:
+                    self.stop()
 
     def _config(self) -> StackConfig:
         config = load_config(self.directory)

@@ -1,4 +1,4 @@
--- The feed whose work has waited longest, since it came due `late_seconds` ago, or else the one whose work comes due next: in
+-- The feed that has been due longest, with work that came due `late_seconds` ago, or else the one that comes due next: in
 -- `wait_seconds`, zero when it is due now. A feed on hold is due when its hold ends, and late since its work came due.
 -- Work is: a chunk to land, a chunk to apply, a file to write, a batch that was left open. Only when no feed has work, one whose
 -- source may have new rows at its end; of several such feeds one at a time, half as long after the last look as the same feed would

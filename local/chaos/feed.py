@@ -61,8 +61,7 @@ class ChaosFeed:
         folder.mkdir(parents=True)
         for file in files:
             (folder / file.name).symlink_to(file.resolve())
-        folder_id = next(node.id for node in DriveTree(root).nodes() if node.path == folder)
-        self._conf = {"feed": name, "folder_id": folder_id, **SETTINGS, **settings}
+        self._conf = {"feed": name, "folder_id": DriveTree(root).id_of(folder), **SETTINGS, **settings}
 
     def start(self, **ranged: int) -> None:
         """Trigger a run of the feed."""

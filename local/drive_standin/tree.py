@@ -70,6 +70,11 @@ class DriveTree:
         self._known = {node.id: node for node in found}
         return found
 
+    def id_of(self, path: Path) -> str:
+        """Give the id of a folder or file that is there, however its path is written."""
+        real = path.resolve()
+        return next(node.id for node in self.nodes() if node.path.resolve() == real)
+
     def get(self, file_id: str) -> Node | None:
         """Find a folder or file by its id."""
         if file_id == ROOT_ID:

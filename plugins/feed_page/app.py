@@ -80,7 +80,7 @@ def _ledger_away(request: Request, error: Exception) -> HTMLResponse:
 
 def _nonsense(request: Request, error: Exception) -> HTMLResponse:
     text = f"PostgreSQL cannot take what the address asks for: {error}. Correct the number or the name in it."
-    return render(request, "message.html", status=422, title="Nothing can be like that", text=text)
+    return render(request, "message.html", status=422, title="The address asks for what cannot be", text=text)
 
 
 def _no_connection(request: Request, error: Exception) -> HTMLResponse:

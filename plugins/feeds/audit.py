@@ -1,7 +1,7 @@
 """Audit: whether the ledger is what the landed chunks give, and everything that it names is where it should be.
 
 Three checks that know nothing of each other. Each gives the differences that it has found, by name; none changes anything but
-``still_holds``. They compare the state as it was when the audit was opened: the feed waits while that is copied.
+``still_holds``. Totals are compared as they were when the audit was opened: the feed waits while they are copied.
 
 Crash window: the audit is closed, its task not yet done: the next try finds the verdict with the batch.
 """
@@ -196,7 +196,8 @@ def compare_state(ledger: Ledger, batch_id: int) -> dict[str, Any]:
     if batch["closed_at"] is None:
         if ledger.row("select_lost_batch", batch_id=batch_id) is not None:
             raise BatchError(f"audit {batch_id} has no complete staging: its job did not finish. Trigger the audit again.")
-        # Before the lock, because it takes long and the feed goes on: what it compares is the audit's own, and does not change.
+        # Before the lock, because it takes long and the feed goes on. One statement sees one moment: the audit's copy and staging
+        # do not change; of live tables it compares detections up to the audit's last chunk, and the others among themselves.
         rows = ledger.rows("select_audit_differences", batch_id=batch_id)
         count = rows[0]["differences"] if rows else 0
         found = _verdict(batch, "state and detections", [_in_words(row) for row in rows], count)

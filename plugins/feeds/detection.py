@@ -43,6 +43,8 @@ def open_batch(
     last_chunk: int | None,
     batch_chunks: int | None = None,
     run_id: str | None = None,
+    *,
+    scheduled: bool = False,
 ) -> Row | None:
     """Find the feed's open batch, or open one with all chunks that have landed and are not applied.
 
@@ -58,6 +60,8 @@ def open_batch(
         Batches of at most so many chunks, of which this is the first. It is kept with the range for the runs that take the rest.
     run_id
         The run in Airflow, if any, that goes on with the batch.
+    scheduled
+        Nobody asked for the run: of a feed that nobody follows it opens no batch but one of a range that was asked for.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def open_batch(
                 keep_range(ledger, feed, end, batch_chunks)
             elif feed["applied"] < (feed["backfill_to"] or 0) and not (feed["followed"] and feed["backfill_chunks"] is None):
                 size, end = feed["backfill_chunks"], feed["backfill_to"]
+            elif scheduled and not feed["followed"]:
+                end = feed["applied"]
             batch = ledger.row("take_up_batch", feed_id=feed["feed_id"], run_id=run_id)
             if batch is None:
                 batch = _new_batch(ledger, feed, first_chunk, end, size, run_id)
@@ -161,6 +167,8 @@ def why_nothing(ledger: Ledger, feed_name: str, first_chunk: int | None, last_ch
         first = min(first_chunk or last_chunk, last_chunk)
         chunks = f"chunk {last_chunk} is" if first == last_chunk else f"chunks {first} to {last_chunk} are"
         return f"nothing to apply: {chunks} applied already, up to chunk {applied} all are"
+    if feed is not None and applied < feed["landed"]:
+        return f"nothing to apply: nobody follows the feed, and no range behind chunk {applied} was asked for"
     return f"nothing to apply: all that has landed is applied, up to chunk {applied}"
 
 

@@ -45,7 +45,7 @@ LACKS_SECONDS = 60
 
 
 def due_now(ledger: Ledger) -> Row | None:
-    """Give the feed whose work has waited longest, as a row of ``select_due_feed.sql``; ``None`` when nothing is due."""
+    """Give the feed that has been due longest, as a row of ``select_due_feed.sql``; ``None`` when nothing is due."""
     row = ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
     return row if row is not None and row["wait_seconds"] == 0 else None
 
@@ -68,7 +68,7 @@ class DueFeedTrigger(BaseEventTrigger):
         return "feeds.due_feed.DueFeedTrigger", {"dag_id": self.dag_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield an event with the feed whose work has waited longest, each time that there is one; never end."""
+        """Yield an event with the feed that has been due longest, each time that there is one; never end."""
         import psycopg
 
         while True:

@@ -57,10 +57,24 @@ def export_detections(ledger: Ledger, blobs: BlobStore, feed_name: str, *, flush
     return written
 
 
-def export_after_failure(ledger: Ledger, blobs: BlobStore, feed_name: str, *, flush: bool) -> list[str]:
-    """Write what is due when the feed's last run has failed: what was found before must not wait for a task that fails again."""
+def comes_first(ledger: Ledger, feed_name: str) -> bool:
+    """Whether what is due is written before the batch: the feed's last run has failed, and this one may fail like it.
+
+    Not while a rebuild is open: what waits for a file is what it replaces.
+    """
     feed = ledger.row("select_feed", feed=feed_name)
-    return export_detections(ledger, blobs, feed_name, flush=flush) if feed is not None and feed["failures"] else []
+    if feed is None or not feed["failures"]:
+        return False
+    batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
+    return batch is None or batch["purpose"] != "rebuild"
+
+
+def export_first(ledger: Ledger, blobs: BlobStore, feed_name: str) -> None:
+    """Write what is due; when that fails it is logged, and the batch goes on: the task that writes files comes last."""
+    try:
+        export_detections(ledger, blobs, feed_name, flush=False)
+    except Exception:
+        log.exception("The detection files that are due could not be written before the batch")
 
 
 def _reserve(ledger: Ledger, feed_id: int, *, flush: bool) -> bool:

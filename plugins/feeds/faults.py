@@ -87,7 +87,7 @@ def _missing(error: BaseException) -> Fault | None:
 
     if not isinstance(error, AirflowNotFoundException):
         return None
-    names = ("drive", "blob", "ledger", "ledger_owner", "databricks")
+    names = ("drive", "blob", "ledger", "databricks")
     found = next((name for name in names if f"`{name}`" in str(error)), "unknown")
     return Fault(found, f"it is not defined ({error}): create it, the README lists what each needs", passes=False)
 

@@ -59,7 +59,7 @@ def _feed() -> dict[str, Param]:
             "Feed",
             _RUN,
             f"Name of the feed: small letters, digits and dashes, at most {LONGEST_NAME}. Example: bank-2026. A new name "
-            "starts a new feed. Empty: carry on the feed whose work has waited longest, as scheduled runs do; then leave all "
+            "starts a new feed. Empty: carry on the feed that has been due longest, as scheduled runs do; then leave all "
             "other fields as they are.",
             default=None,
             type=["null", "string"],

@@ -40,7 +40,7 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     Raises
     ------
     SourceChangedError
-        A part is altered or gone, the feed has its weights already, and the file on Drive has not the bytes that landed.
+        A part is altered or gone, the feed has its weights already, and the file on Drive no longer has the bytes that landed.
     SourceFormatError
         The file lacks a column, rows, or a line end.
     """
@@ -72,8 +72,8 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
 
 def _changed(feed: Row, damaged: list[str], revision: DriveRevision) -> SourceChangedError:
     return SourceChangedError(
-        f"feed {feed['feed']}: blob {', '.join(damaged)} is altered or gone, and {revision.name} on Drive has not the bytes any "
-        f"more that landed (revision {feed['importance_revision']} then, {revision.revision_id} now). Restore one of them, then "
+        f"feed {feed['feed']}: blob {', '.join(damaged)} is altered or gone, and {revision.name} on Drive no longer has the "
+        f"bytes that landed (revision {feed['importance_revision']} then, {revision.revision_id} now). Restore one of them, then "
         "rebuild."
     )
 

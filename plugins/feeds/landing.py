@@ -53,27 +53,27 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     ------
     FeedSettingsError
         The feed runs with other settings than those asked for.
-    SourceFormatError, SourceChangedError, DriveAccessError
-        See there; nothing was landed.
+    SourceFormatError, SourceChangedError, DriveAccessError, DriveAwayError
+        See there; nothing was landed, and nothing that has landed is left to apply or to write.
     ChunkGapError
         ``first_chunk`` is neither landed nor the next one, or lies behind the end of the feed.
     """
     feed = open_feed(ledger, drive, request)
+    finishing = _finishes(feed, request)
+    if not request.ranged and not finishing:
+        ledger.run("follow_feed", feed_id=feed["feed_id"])
     try:
         source = _pinned(ledger, drive, feed)
     except (FeedError, DriveAwayError):
         if _asks_for_more(feed, request) or not _has_work_left(ledger, feed, request):
             raise
-        # What has landed is sound: it is applied and written first. The next run, with nothing left to do, fails with this error.
-        log.exception("Nothing more can land; this run goes on with what has landed")
+        # What has landed is sound: it is applied and written first. If the error stays, the next run has nothing left, and fails.
+        log.exception("Nothing can land now; this run goes on with what has landed")
         return _outcome(ledger, feed, request, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
     if not feed["weights_ready"]:
         land_importance(ledger, drive, blobs, feed)
     repair_blobs(ledger, drive, source, blobs, feed, last_chunk=_next_batch_end(ledger, feed, request))
-    finishing = _finishes(feed, request)
-    if not request.ranged and not finishing:
-        ledger.run("follow_feed", feed_id=feed["feed_id"])
     _refuse_gap(feed, request)
     limit, new = 0 if finishing else _limit(feed, request), 0
     for number, chunk in _next_chunks(source, feed, limit):
@@ -85,15 +85,14 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
 
 def _asks_for_more(feed: Row, request: FeedRequest) -> bool:
     """Whether somebody asked for chunks that have not landed: without them the run must not end as if it had them."""
-    beyond = request.last_chunk is None or request.last_chunk > feed["landed"]
-    return request.ranged and beyond and not feed["landed_to_end"]
+    return request.ranged and _limit(feed, request) != 0 and not feed["landed_to_end"]
 
 
 def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     """Whether a run has something to do that needs no source."""
     unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]) is not None
     waiting = ledger.row("select_waiting", feed_id=feed["feed_id"])
-    to_write = waiting is not None and rows_due(waiting, flush=request.flush) > 0
+    to_write = waiting is not None and rows_due(waiting, flush=False) > 0
     return request.flush or unconfirmed or to_write or _has_to_apply(ledger, feed, request)
 
 

@@ -20,7 +20,7 @@ PIPELINE: TaskTexts = _texts(
     choose_feed=(
         "Choose the feed",
         """
-        Gives the feed that the run is about: the one in *feed*, or the one whose work has waited longest. Applies the ledger's
+        Gives the feed that the run is about: the one in *feed*, or the one that has been due longest. Applies the ledger's
         schema when its version is new. A run whose wishes contradict each other fails here, before anything has landed.
 
         **Normal:** a second. Skipped, and the run with it, when another run has just done what was due.

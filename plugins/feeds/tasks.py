@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_feed(feed: str) -> str:
-    """Give the feed that is asked for, or the followed one whose work has waited longest; skip the run when nothing is due.
+    """Give the feed that is asked for, or the followed one that has been due longest; skip the run when nothing is due.
 
     A run that contradicts itself ends here, before it touches anything.
     """
@@ -68,18 +68,23 @@ def open_batch(feed: str) -> dict[str, Any]:
     Before that, when the feed's last run has failed, write what is due already.
     """
     from feeds import detection, export, rebuild
-    from feeds.blobs import Blobs
     from feeds.params import feed_request
 
     request = feed_request(get_current_context(), feed)
     with open_ledger() as ledger:
-        export.export_after_failure(ledger, Blobs(), feed, flush=request.flush)
         ledger.run("delete_stale_staging")
-        batch = (
-            rebuild.open_rebuild(ledger, feed, request.settings, request.run_id)
-            if request.rebuild
-            else detection.open_batch(ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks, request.run_id)
-        )
+        batch: dict[str, Any] | None
+        if request.rebuild:
+            batch = rebuild.open_rebuild(ledger, feed, request.settings, request.run_id)
+        else:
+            if export.comes_first(ledger, feed):
+                from feeds.blobs import Blobs
+
+                export.export_first(ledger, Blobs(), feed)
+            batch = detection.open_batch(
+                ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks, request.run_id,
+                scheduled=request.scheduled,
+            )  # fmt: skip
         if batch is None:
             raise AirflowSkipException(detection.why_nothing(ledger, feed, request.first_chunk, request.last_chunk))
     return {

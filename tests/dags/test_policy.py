@@ -102,7 +102,7 @@ def test_a_task_is_tried_again(each: DAG) -> None:
         assert task.retry_delay == timedelta(seconds=5)
         assert task.retry_exponential_backoff == 2
         assert task.max_retry_delay == timedelta(minutes=5)
-        assert task.execution_timeout == timedelta(hours=1)
+        assert task.execution_timeout == timedelta(hours=1, minutes=5 if task_id == "detect_patterns" else 0)
 
 
 @pytest.mark.parametrize("task_id", CHAIN)
@@ -150,7 +150,7 @@ def test_detection_waits_in_place_and_its_run_is_described_at_every_try(each: DA
     assert task.polling_period_seconds == 0.25
     assert task.json is detection.detection_run
     assert "json" in task.template_fields
-    assert task.execution_timeout == timedelta(seconds=submission.RUN_TIMEOUT_SECONDS)
+    assert task.execution_timeout > timedelta(seconds=submission.RUN_TIMEOUT_SECONDS), "Databricks ends it first, and says so"
     assert detection.record_failed_run in _as_list(task.on_retry_callback)
     assert _as_list(task.on_failure_callback)[0] is detection.record_failed_run
 

@@ -15,7 +15,7 @@ from feeds.detection import open_batch
 from feeds.drive import DriveHook
 from feeds.errors import RejectLimitError
 from feeds.export import HEADER as FILE_HEADER
-from feeds.export import export_after_failure, export_detections
+from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger
 from feeds.submission import idempotency_token
@@ -231,16 +231,6 @@ def test_a_rest_is_written_when_asked_for_or_when_it_lingers(
     assert len(export_detections(ledger, blobs, landed, flush=False)) == 1
     applied(connection, ledger, landed, 2, detections=1, first=9)
     assert len(export_detections(ledger, blobs, landed, flush=True)) == 1
-
-
-def test_what_was_found_is_written_before_what_has_failed_is_tried_again(
-    connection: Connection, ledger: Ledger, blobs: Blobs, landed: str
-) -> None:
-    applied(connection, ledger, landed, 1, detections=2)
-    connection.execute("update ledger.detection set detected_at = detected_at - interval '61 seconds'")
-    assert export_after_failure(ledger, blobs, landed, flush=False) == []
-    ledger.run("record_failure", feed=landed)
-    assert export_after_failure(ledger, blobs, landed, flush=False) == ["detections/f/detections-000001.csv"]
 
 
 def test_a_limit_is_advised_that_the_trigger_form_takes_for_a_wish(

@@ -115,14 +115,27 @@ def test_a_range_that_cannot_land_fails_although_something_is_left_to_apply(
             land(ledger, drive, blobs, asked)
 
 
+def test_a_range_that_has_landed_as_far_as_it_is_due_is_applied_without_a_source(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
+) -> None:
+    feed = make_feed("open", HEADER + rows(250))
+    land(ledger, drive, blobs, feed.request(chunk_size=100, interval_seconds=3600))
+    feed.transactions.unlink()
+    assert land(ledger, drive, blobs, feed.request(first=1, interval_seconds=3600))["landed"] == 1
+    connection.execute("update ledger.feed set started_at = started_at - interval '1 hour'")
+    with pytest.raises(DriveAccessError):
+        land(ledger, drive, blobs, feed.request(first=1, interval_seconds=3600))
+
+
 def test_what_has_landed_goes_on_although_drive_is_away(
     ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed = make_feed("away", HEADER + rows(250))
-    land(ledger, drive, blobs, feed.request(chunk_size=100))
+    land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))
 
     def away(_file_id: str) -> None:
         raise DriveAwayError("Drive does not give file 1")
 
     monkeypatch.setattr(drive, "get_revision", away)
-    assert land(ledger, drive, blobs, feed.request())["last_blob"] == "chunks/away/chunk-000003.csv"
+    assert land(ledger, drive, blobs, feed.request())["last_blob"] == "chunks/away/chunk-000002.csv"
+    assert (ledger.row("select_feed", feed="away") or {})["followed"], "what the run asked for is kept for the next ones"

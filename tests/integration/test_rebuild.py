@@ -210,7 +210,7 @@ def test_importance_is_repaired_from_a_copy_of_its_bytes_and_from_no_others(pipe
     pipeline.blobs.write(name, b"altered")
     for other in (content.replace(b"1", b"2", 1), content + b"'C1','M1',1,'es_food',0\n", content[: len(content) // 2]):
         importance.write_bytes(other)
-        with pytest.raises(SourceChangedError, match="has not the bytes any more that landed"):
+        with pytest.raises(SourceChangedError, match="no longer has the bytes that landed"):
             land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)
         assert pipeline.blobs.read(name) == b"altered"
     importance.write_bytes(content)  # a new revision all the same

@@ -61,6 +61,15 @@ def pids(stack: Stack) -> dict[str, int]:
     return {line.program: line.pid for line in stack.status() if line.pid}
 
 
+def test_a_stack_of_which_something_ran_before_is_left_up(directory: Path) -> None:
+    stack = Stack(directory)
+    stack.start(("postgres",))
+    before = pids(stack)
+    with Stack(directory).running(("postgres", "drive")):
+        assert stack.is_up(("drive",))
+    assert pids(stack)["postgres"] == before["postgres"]
+
+
 def test_start_stop_and_start_again(directory: Path) -> None:
     stack = Stack(directory)
     assert not stack.is_up(BASE)

@@ -48,7 +48,7 @@ MODELS = {
 }
 """By type of resource: Azure's library for it, and its model there."""
 ROLE = "Microsoft.Authorization/roleAssignments"
-OF_TEMPLATES = {"type", "apiVersion", "name", "dependsOn", "scope"}
+OF_TEMPLATES = {"type", "apiVersion", "name", "dependsOn", "scope", "comments"}
 
 
 @pytest.fixture(params=VARIANTS)
@@ -234,3 +234,20 @@ def test_the_outputs_are_what_the_commands_read(tmp_path: Path) -> None:
     file.write_text("{}")
     with pytest.raises(ValueError, match="lacks the outputs tenantId, "):
         Azure.read(file)
+
+
+def test_a_second_deployment_keeps_the_rules_of_databricks(resources: list[dict[str, Any]]) -> None:
+    """Workers reach each other and what Databricks needs; by these names it takes the rules for its own."""
+    (group,) = of_type(resources, "Microsoft.Network/networkSecurityGroups")
+    rules = {
+        rule["name"].partition("_UseOnly_databricks-")[2]: rule["properties"] for rule in group["properties"]["securityRules"]
+    }
+    assert {name: rule["destinationAddressPrefix"] for name, rule in rules.items()} == {
+        "worker-to-worker-inbound": "VirtualNetwork",
+        "worker-to-databricks-webapp": "AzureDatabricks",
+        "worker-to-sql": "Sql",
+        "worker-to-storage": "Storage",
+        "worker-to-worker-outbound": "VirtualNetwork",
+        "worker-to-eventhub": "EventHub",
+    }
+    assert len({(rule["direction"], rule["priority"]) for rule in rules.values()}) == len(rules)

@@ -52,7 +52,8 @@ def test_a_comparison_is_of_the_same_feed_and_session(other: dict[str, Any]) -> 
 
 
 def test_the_newest_result_counts() -> None:
-    entries = [entry("3", "backfill", [30.0]), entry("3", "backfill", [20.0], date="2026-11-26T04:00:00+00:00")]
+    later = {"date": "2026-11-26T04:00:00+00:00", "commit": "def"}
+    entries = [entry("3", "backfill", [30.0]), entry("3", "backfill", [20.0], **later)]
     assert "| 20 s (1 run) |" in report.main_table(entries)
 
 
@@ -76,6 +77,13 @@ def test_other_figures_and_circumstances_are_listed() -> None:
     page = report.page([entry("6", "CPU", [1.5]), entry("10", "CPU, paused", [30.0], "% of a core")])
     assert page.index("| 6 | CPU | 1.5 s (1 run) | BankSim |") < page.index("| 10 | CPU, paused |")
     assert "- rows 6, 10: 2026-11-25T04:00:00+00:00, commit abc, 2 cores" in page
+
+
+def test_a_figure_that_its_row_no_longer_gives_is_not_shown() -> None:
+    later = {"date": "2026-11-26T04:00:00+00:00"}
+    page = report.page([entry("9", "old view", [1.0]), entry("9", "view", [1.0]), entry("9", "view", [2.0], **later)])
+    assert "| 9 | view | 2 s (1 run) |" in page
+    assert "old view" not in page
 
 
 def test_results_are_added_to_those_before(tmp_path: Path) -> None:

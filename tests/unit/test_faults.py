@@ -47,7 +47,6 @@ PASSES: dict[str, tuple[BaseException, str]] = {
 }
 STAYS: dict[str, tuple[BaseException, str]] = {
     "not defined": (AirflowNotFoundException("The conn_id `blob` isn't defined"), "connection blob: it is not defined"),
-    "not defined either": (AirflowNotFoundException("The conn_id `ledger_owner` isn't defined"), "connection ledger_owner: "),
     "blob key": (answered(403, "AuthenticationFailed", ClientAuthenticationError), "refuses the login (AuthenticationFailed)"),
     "blob role": (answered(403, "AuthorizationPermissionMismatch"), "or the role of the account"),
     "no container": (answered(404, "ContainerNotFound", ResourceNotFoundError), "its container does not exist"),

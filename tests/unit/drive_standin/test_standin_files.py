@@ -177,3 +177,10 @@ def test_whole_file_is_served_without_a_range(drive: httpx.Client) -> None:
     assert drive.get("/standin/served").json() == {}
     empty = find(drive, "name = 'empty.csv'")[0]["id"]
     assert media(drive, empty).content == b""
+
+
+def test_an_id_is_found_by_a_path_through_a_link(tmp_path: Path) -> None:
+    folder = tmp_path / "real" / "feed"
+    folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert DriveTree(tmp_path / "link").id_of(tmp_path / "link" / "feed") == DriveTree(tmp_path / "real").id_of(folder)
