@@ -86,7 +86,7 @@ def test_a_run_that_leaves_work_behind_starts_the_next(
     published = [event for event in events(client) if event["extra"] == {"feed": feed}]
     assert published
     assert {event["source_task_id"] for event in published} == {"export_detections"}
-    started = [run["dag_run_id"] for event in published for run in event["created_dagruns"]]
+    started = [run["run_id"] for event in published for run in event["created_dagruns"]]
     assert started, "each but the newest, which may have met a run that was there already"
     assert len([event for event in published if not event["created_dagruns"]]) <= 1
     types = {run["dag_run_id"]: run["run_type"] for run in runs(client, run_after_gte=since.isoformat())}
