@@ -135,6 +135,8 @@ def circumstances(entries: list[Entry]) -> str:
 def page(entries: list[Entry]) -> str:
     """Render docs/benchmarks.md."""
     parts = [_HEAD, main_table(entries), ""]
+    if speed := machine_speed(entries):
+        parts += [speed, ""]
     if any(entry["commit"].endswith("+") for entry in entries):
         parts += ["A commit with + had changes that were not committed.", ""]
     for file, title, drawn in plots.PICTURES:
@@ -143,6 +145,17 @@ def page(entries: list[Entry]) -> str:
             parts += _beside(file, entries)
     parts += ["## Other figures", "", other_table(entries), "", "## Measured on", "", circumstances(entries), ""]
     return "\n".join(parts)
+
+
+def machine_speed(entries: list[Entry]) -> str:
+    """Say how much the machine's own speed differs from session to session: by (a), the same program on the same rows each time."""
+    took = [spread(e["values"]).median for e in entries if (e["measure"], e["feed"]) == ("lower limit, all chunks", "BankSim")]
+    if not took:
+        return ""
+    return (
+        f"The machine differs from session to session: on the same rows, (a) took {figure(min(took))} to {figure(max(took))} s, and "
+        f"{figure(took[-1])} s in the last."
+    )
 
 
 def _beside(file: str, entries: list[Entry]) -> list[str]:

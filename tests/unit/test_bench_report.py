@@ -67,6 +67,12 @@ def test_an_earlier_session_of_the_same_commit_is_not_hidden() -> None:
     assert line(report.main_table(entries), "| 3 |").endswith("| 20 s (1 run); in an earlier session 30 | yes |  |  |")
 
 
+def test_the_machines_own_speed_is_told() -> None:
+    entries = [entry("a", "lower limit, all chunks", [seconds]) for seconds in (2.4, 5.2, 3.1)]
+    assert "(a) took 2.4 to 5.2 s, and 3.1 s in the last." in report.page(entries)
+    assert "The machine differs" not in report.page([entry("6", "CPU", [1.5])])
+
+
 def test_a_shorter_long_feed_is_named() -> None:
     assert "(generated, 10 x BankSim)" in report.main_table(
         [entry("8", "throughput", [9e4], "rows/s", "generated, 10 x BankSim")]
