@@ -148,13 +148,13 @@ def page(entries: list[Entry]) -> str:
 
 
 def machine_speed(entries: list[Entry]) -> str:
-    """Say how much the machine's own speed differs from session to session: by (a), the same program on the same rows each time."""
+    """Say how much the machine's own speed differs from session to session, by (a): the same program on the same rows."""
     took = [spread(e["values"]).median for e in entries if (e["measure"], e["feed"]) == ("lower limit, all chunks", "BankSim")]
     if not took:
         return ""
     return (
-        f"The machine differs from session to session: on the same rows, (a) took {figure(min(took))} to {figure(max(took))} s, and "
-        f"{figure(took[-1])} s in the last."
+        f"The machine differs from session to session: on the same rows, (a) took {figure(min(took))} to {figure(max(took))} s, "
+        f"and {figure(took[-1])} s in the last."
     )
 
 
