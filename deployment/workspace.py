@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
@@ -59,34 +59,32 @@ def share_storage(client: WorkspaceClient, azure: Azure) -> None:
     The identity behind both is the access connector's. Airflow's principal, as which the job runs, may read files in the first.
     """
     airflow = azure.airflowClientId
-    try:
-        client.storage_credentials.get(CREDENTIAL)
-    except NotFound:
+    if _lacks(client.storage_credentials.get, CREDENTIAL):
         connector = AzureManagedIdentityRequest(access_connector_id=azure.accessConnectorId)
         client.storage_credentials.create(CREDENTIAL, azure_managed_identity=connector)
     own = abfss(azure.databricksContainer, azure.storageAccount)
     for name, url, read_only in ((CHUNKS, azure.storage_url, True), (DATABRICKS, own, False)):
-        try:
-            client.external_locations.get(name)
-        except NotFound:
+        if _lacks(client.external_locations.get, name):
             client.external_locations.create(name, url, CREDENTIAL, read_only=read_only)
             log.info("external location %s is %s", name, url)
     reads = PermissionsChange(principal=airflow, add=[Privilege.READ_FILES])
     client.grants.update("external_location", CHUNKS, changes=[reads])
-    try:
-        client.catalogs.get(CATALOG)
-    except NotFound:
+    if _lacks(client.catalogs.get, CATALOG):
         client.catalogs.create(CATALOG, storage_root=own)
-    try:
-        client.schemas.get(f"{CATALOG}.logs")
-    except NotFound:
+    if _lacks(client.schemas.get, f"{CATALOG}.logs"):
         client.schemas.create("logs", CATALOG)
-    try:
-        client.volumes.read(f"{CATALOG}.logs.clusters")
-    except NotFound:
+    if _lacks(client.volumes.read, f"{CATALOG}.logs.clusters"):
         client.volumes.create(CATALOG, "logs", "clusters", VolumeType.MANAGED)
     writes = [Privilege.USE_CATALOG, Privilege.USE_SCHEMA, Privilege.READ_VOLUME, Privilege.WRITE_VOLUME]
     client.grants.update("catalog", CATALOG, changes=[PermissionsChange(principal=airflow, add=writes)])
+
+
+def _lacks(get: Callable[[str], object], name: str) -> bool:
+    try:
+        get(name)
+    except NotFound:
+        return True
+    return False
 
 
 def make_cluster(client: WorkspaceClient, application_id: str) -> str:

@@ -12,9 +12,11 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.append(str(_CHECKOUT / "plugins"))
 os.environ["AIRFLOW_HOME"] = os.path.join(os.environ.get("STACK_DIR") or _CHECKOUT / ".stack", "airflow")  # noqa: PTH118 -- either may be text
 
-# The stack is on loopback. A proxy that the environment names is for others, for the clients in this process too.
+LOOPBACK = "127.0.0.1,localhost"
+"""Where the stack is. A proxy that the environment names is for others: for programs, and for the clients in this process."""
+
 for _name in ("NO_PROXY", "no_proxy"):
-    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1,localhost")))
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), LOOPBACK)))
 
 # One line per request of the Azure SDK would bury what a person wants to read.
 logging.getLogger("azure").setLevel(logging.WARNING)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local import LOOPBACK
+
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME")
 
 
@@ -49,7 +51,7 @@ def clean_environment() -> dict[str, str]:
     path = [part for part in kept.get("PATH", os.defpath).split(os.pathsep) if part and part != bin_dir]
     return kept | {
         "PATH": os.pathsep.join([bin_dir, *path]),
-        "NO_PROXY": "127.0.0.1,localhost",
+        "NO_PROXY": LOOPBACK,
         "PYTHONUNBUFFERED": "1",
         # Those that rename themselves (Airflow's do) must leave their environment readable: the stack looks for its mark there.
         "SPT_NOENV": "1",

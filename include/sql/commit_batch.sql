@@ -106,10 +106,7 @@ select c.feed_id, d.pattern_id, d.merchant, d.customer, d.action_type, d.chunk,
        o.last + row_number() over (order by d.chunk, d.pattern_id, d.merchant, d.customer),
        c.batch_id, now(), d.evidence
 from ledger.committable c
-cross join lateral (
-    -- The end of the index, looked up once: a maximum would go through all of it, and without `offset 0` each row would ask.
-    select coalesce((select ordinal from ledger.detection where feed_id = c.feed_id order by ordinal desc limit 1), 0) as last offset 0
-) o
+cross join lateral (select coalesce(max(ordinal), 0) as last from ledger.detection where feed_id = c.feed_id) o
 join ledger.staged_detection d using (batch_id, staging_id)
 left join lateral ( -- a look-up for each row, whatever PostgreSQL takes the sizes for
     select true as known from ledger.detection

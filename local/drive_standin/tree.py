@@ -72,8 +72,8 @@ class DriveTree:
 
     def id_of(self, path: Path) -> str:
         """Give the id of a folder or file that is there, however its path is written."""
-        real = path.resolve()
-        return next(node.id for node in self.nodes() if node.path.resolve() == real)
+        real = path.parent.resolve() / path.name
+        return next(node.id for node in self.nodes() if node.path == real)
 
     def get(self, file_id: str) -> Node | None:
         """Find a folder or file by its id."""

@@ -79,7 +79,8 @@ def _ledger_away(request: Request, error: Exception) -> HTMLResponse:
 
 
 def _nonsense(request: Request, error: Exception) -> HTMLResponse:
-    text = f"PostgreSQL cannot take what the address asks for: {error}. Correct the number or the name in it."
+    said = str(error).partition("\n")[0]  # what follows is about the statement
+    text = f"PostgreSQL cannot take what the address asks for: {said}. Correct the number or the name in it."
     return render(request, "message.html", status=422, title="The address asks for what cannot be", text=text)
 
 

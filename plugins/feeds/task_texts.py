@@ -23,7 +23,7 @@ PIPELINE: TaskTexts = _texts(
         Gives the feed that the run is about: the one in *feed*, or the one that has been due longest. Applies the ledger's
         schema when its version is new. A run whose wishes contradict each other fails here, before anything has landed.
 
-        **Normal:** a second. Skipped, and the run with it, when another run has just done what was due.
+        **Normal:** a second. Skipped, and all behind it, when another run has just done what was due: the run's note says so.
         """,
     ),
     land_chunks=(

@@ -40,12 +40,12 @@ def chunk_rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
 
 
 def all_applied(connection: psycopg.Connection[Any]) -> None:
-    """Nothing is left to do with what has landed: only then does a source that has changed fail the run."""
+    """Let nothing that has landed wait for its batch, as between two good runs."""
     connection.execute(
-        "insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) "
-        "select feed_id, 1, max(chunk), now() from ledger.chunk group by feed_id"
+        "with made as (insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) "
+        "select feed_id, min(chunk), max(chunk), now() from ledger.chunk where batch_id is null group by feed_id "
+        "returning batch_id) update ledger.chunk set batch_id = made.batch_id from made where chunk.batch_id is null"
     )
-    connection.execute("update ledger.chunk set batch_id = (select max(batch_id) from ledger.batch)")
 
 
 def test_lands_the_source_byte_for_byte(

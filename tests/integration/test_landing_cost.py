@@ -22,6 +22,7 @@ from feeds.source import COLUMNS, Header, read_header
 from local.config import Addresses
 from local.generate import generate
 from tests.conftest import FeedFiles
+from tests.integration.test_landing import all_applied
 
 MakeFeed = Callable[..., FeedFiles]
 CHUNKS = 60
@@ -101,7 +102,7 @@ def test_drive_and_ledger_are_asked_for_little_more_than_the_chunks(
     ledger, drive = CountingLedger(connection), CountingDrive()
     httpx.post(f"{services.drive_url}/standin/served/reset").raise_for_status()
     for last in range(chunks_a_run, CHUNKS + 1, chunks_a_run):
-        _all_applied(connection)
+        all_applied(connection)
         land(ledger, drive, blobs, feed.request(last=last, chunk_size=PER_CHUNK))
     assert served(services) <= 1.05 * len(source)  # chunks of 80 KB, topped up in pieces of 4 KB; with 10,000 rows it is 1.01
     runs = CHUNKS // chunks_a_run
@@ -173,12 +174,3 @@ def test_memory_does_not_grow_with_the_chunks(limit: int | None) -> None:
         assert peak(60) <= 40 * 1_000_000
     finally:
         tracemalloc.stop()
-
-
-def _all_applied(connection: psycopg.Connection[Any]) -> None:
-    """Nothing waits for its batch, as between two good runs."""
-    connection.execute(
-        "with made as (insert into ledger.batch (feed_id, first_chunk, last_chunk, applied_at) "
-        "select feed_id, min(chunk), max(chunk), now() from ledger.chunk where batch_id is null group by feed_id "
-        "returning batch_id) update ledger.chunk set batch_id = made.batch_id from made where chunk.batch_id is null"
-    )

@@ -242,8 +242,7 @@ def test_merchants(client: TestClient, fed: tuple[Ledger, str], connection: Conn
     connection.execute(
         "insert into ledger.ranked_total select 1, 'M1', transactions, count(*) from ledger.pair_total group by transactions"
     )
-    html = client.get("/merchants").text
-    cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", html.split("<tbody>")[1])]
+    cells = cells_of(client)
     # 11 ranked: 100 * (rank - 1) <= 10 * 10 lets ranks 1 and 2 qualify: 90 transactions, weight 2.
     assert cells[:6] == ["M1", "60,000", "99", "120", "≥ 90", "≤ 2.0000"]
     assert cells[6:9] == ["0", "8", "0"]
@@ -251,11 +250,12 @@ def test_merchants(client: TestClient, fed: tuple[Ledger, str], connection: Conn
     assert cells[9:12] == ["2", "7", "yes"]
     detected = "insert into ledger.detection select 1, 'PatId1', 'M1', 'D0', 'UPGRADE', 1, 100, batch_id, now() from ledger.batch"
     connection.execute(f"{detected} limit 1")
-    assert _about_to_fire(client) == "1"
+    assert cells_of(client)[9] == "1"
     connection.execute("update ledger.detection set withdrawn_by = batch_id where customer = 'D0'")
-    assert _about_to_fire(client) == "2", "one that is withdrawn may fire"
+    assert cells_of(client)[9] == "2", "one that is withdrawn may fire"
 
 
-def _about_to_fire(client: TestClient) -> str:
+def cells_of(client: TestClient) -> list[str]:
+    """Give the text of each cell of the merchants' table."""
     html = client.get("/merchants").text.split("<tbody>")[1]
-    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", html)][9]
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", html)]
