@@ -51,14 +51,16 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     revision = drive.get_revision(feed["importance_file_id"])
     source = PinnedSource(drive, revision)
     as_landed = [(part["part"], part["blob_sha256"]) for part in parts]
-    landed = []
-    for part, content in enumerate(cut_parts(source.read, revision.size, revision.name), 1):
+    landed: list[tuple[int, str, str]] = []
+    for content in cut_parts(source.read, revision.size, revision.name):
+        part = len(landed) + 1
         name, sha256 = importance_blob(feed["feed"], part), hashlib.sha256(content).hexdigest()
         if feed["weights_ready"] and (part, sha256) not in as_landed:
             raise _changed(feed, damaged, revision)
         blobs.write(name, content)
         landed.append((part, name, sha256))
         log.info("Landed part %d of %s (%s bytes)", part, revision.name, f"{len(content):,}")
+        del content  # before the next one is read
     if feed["weights_ready"] and len(landed) != len(parts):
         raise _changed(feed, damaged, revision)
     with ledger.transaction():
@@ -81,6 +83,8 @@ def _changed(feed: Row, damaged: list[str], revision: DriveRevision) -> SourceCh
 def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTES) -> Iterator[bytes]:
     """Cut CustomerImportance into parts at line ends; each begins with the header, and the rest of all is the file's rest.
 
+    While a part is made it is in memory twice; while it is yielded, once.
+
     Parameters
     ----------
     read
@@ -100,10 +104,11 @@ def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTE
     header = read_header(read, size, what, COLUMNS)
     if header.data_start == size:
         raise SourceFormatError(f"{what}: the header and no rows; PatId1 would find nothing without a Weight")
-    waiting, at = b"", header.data_start
+    waiting, at = bytearray(), header.data_start
     while at < size:
         end = min(at + BLOCK_BYTES, size)
-        waiting, at = waiting + read(at, end), end
+        waiting += read(at, end)
+        at = end
         if len(waiting) < part_bytes and at < size:
             continue
         # A line is a row here: the job reads no quoted line end (spark_jobs/detectors/importance.py).
@@ -111,5 +116,7 @@ def cut_parts(read: ReadRange, size: int, what: str, part_bytes: int = PART_BYTE
         if cut == 0 and len(waiting) > _LONGEST_LINE:
             raise SourceFormatError(f"{what}: the line before byte {at:,} has no end within {_LONGEST_LINE:,} bytes")
         if cut:
-            yield header.raw + waiting[:cut]
-            waiting = waiting[cut:]
+            part = b"".join((header.raw, memoryview(waiting)[:cut]))
+            del waiting[:cut]
+            yield part
+            del part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,24 @@ def test_parts_are_the_file_cut_between_lines(
     assert all(part.endswith(b"\n") for part in parts[:-1])
     longest = max(map(len, rows)) + len(end)
     assert all(part_bytes - longest <= len(part) - len(HEADER) < part_bytes + read_bytes + longest for part in parts[:-1])
+
+
+def test_a_part_is_in_memory_twice_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    block, part = 1 << 18, 1 << 20
+    monkeypatch.setattr(importance, "BLOCK_BYTES", block)
+    file = HEADER + (ROW + b"\n") * (5 * part // len(ROW))
+
+    parts = 0
+    tracemalloc.start()
+    try:
+        for content in cut_parts(lambda start, end: file[start:end], len(file), "i.csv", part):
+            parts += 1
+            del content
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert parts >= 5
+    assert peak < 2.5 * part
 
 
 @pytest.mark.parametrize("header", [HEADER, b"\xef\xbb\xbf" + HEADER.rstrip()])
