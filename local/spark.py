@@ -34,8 +34,8 @@ _CONF = {
     # Java is busy clearing memory and collecting it again.
     "spark.broadcast.blockSize": "128k",
     "spark.buffer.pageSize": "1m",
-    # Of more than 32 paths Spark would look for each in a task of its own, twice a batch: it saves time on cloud storage, and costs
-    # some on this machine's disk.
+    # Of more than 32 paths Spark would look for each in a task of its own, twice a batch: it saves time on cloud storage, and
+    # costs some on this machine's disk.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     # Spark's generated methods are long, and Java would leave the longest uncompiled: scans among them.
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:-DontCompileHugeMethods",
