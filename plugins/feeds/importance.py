@@ -53,14 +53,14 @@ def land_importance(ledger: Ledger, drive: DriveHook, blobs: BlobStore, feed: Ro
     as_landed = [(part["part"], part["blob_sha256"]) for part in parts]
     landed: list[tuple[int, str, str]] = []
     for content in cut_parts(source.read, revision.size, revision.name):
-        part = len(landed) + 1
+        part = len(landed) + 1  # not by enumerate, which holds a part while the next one is made
         name, sha256 = importance_blob(feed["feed"], part), hashlib.sha256(content).hexdigest()
         if feed["weights_ready"] and (part, sha256) not in as_landed:
             raise _changed(feed, damaged, revision)
         blobs.write(name, content)
         landed.append((part, name, sha256))
         log.info("Landed part %d of %s (%s bytes)", part, revision.name, f"{len(content):,}")
-        del content  # before the next one is read
+        del content  # nor does this loop
     if feed["weights_ready"] and len(landed) != len(parts):
         raise _changed(feed, damaged, revision)
     with ledger.transaction():

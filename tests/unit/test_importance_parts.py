@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds import importance
+from feeds.blob_names import importance_blob
+from feeds.drive import DriveRevision
 from feeds.errors import SourceFormatError
-from feeds.importance import cut_parts
+from feeds.importance import cut_parts, land_importance
 
 HEADER = b"Source,Target,Weight,typeTrans,fraud\n"
 ROW = b"'C1','M1',1.50,'es_food',0"
@@ -42,21 +48,24 @@ def test_parts_are_the_file_cut_between_lines(
 
 
 def test_a_part_is_in_memory_twice_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    block, part = 1 << 18, 1 << 20
-    monkeypatch.setattr(importance, "BLOCK_BYTES", block)
-    file = HEADER + (ROW + b"\n") * (5 * part // len(ROW))
+    part_bytes = 1 << 20
+    monkeypatch.setattr(importance, "BLOCK_BYTES", part_bytes // 4)
+    monkeypatch.setattr(importance, "cut_parts", partial(cut_parts, part_bytes=part_bytes))
+    file = HEADER + (ROW + b"\n") * (5 * part_bytes // (len(ROW) + 1))
+    revision = DriveRevision("id", "i.csv", len(file), "md5", "1", "text/csv")
+    drive: Any = Mock(get_revision=lambda _: revision, read_range=lambda _, start, end: file[start:end])
+    ledger: Any = Mock(rows=lambda *_, **__: [], transaction=nullcontext)
+    written: list[str] = []
+    blobs: Any = Mock(write=lambda name, _: written.append(name))
 
-    parts = 0
     tracemalloc.start()
     try:
-        for content in cut_parts(lambda start, end: file[start:end], len(file), "i.csv", part):
-            parts += 1
-            del content
+        land_importance(ledger, drive, blobs, {"feed_id": 1, "feed": "bank", "importance_file_id": "id", "weights_ready": False})
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert parts >= 5
-    assert peak < 2.5 * part
+    assert written == [importance_blob("bank", part) for part in range(1, 6)]
+    assert peak < 2.5 * part_bytes
 
 
 @pytest.mark.parametrize("header", [HEADER, b"\xef\xbb\xbf" + HEADER.rstrip()])
