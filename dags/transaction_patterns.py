@@ -5,7 +5,7 @@ Lands a bank's transactions from Google Drive in Blob Storage, in chunks of 10,0
 PySpark on Databricks; keeps its state in PostgreSQL; writes the detections to Blob Storage, 50 to a file.
 
 ```
-choose_feed > land_chunks > open_batch + chunks_landed > detect_patterns > commit_batch > export_detections
+land_chunks > chunks_landed > detect_patterns > commit_batch > export_detections
 
 Drive =============> chunks =================> staging ==============> state ===================> detection files
         land_chunks           detect_patterns           commit_batch         export_detections
@@ -14,7 +14,7 @@ Drive =============> chunks =================> staging ==============> state ===
 Tasks are named here by their ids; Airflow shows their display names.
 
 **To watch** a feed, open *Transaction patterns* in Airflow's navigation: its chunks, detections and files. A run's note says what
-it does; the links of `open_batch` and `export_detections` lead to the feed's chunks and files.
+it does; the links of `land_chunks` and `export_detections` lead to the feed's chunks and files.
 
 **To start a feed**, trigger the DAG with a new name in *Feed*, and the Drive folder that holds its files. From then on
 scheduled runs carry it on. **To get the last few detections now**, trigger it with the feed and *flush*.
@@ -31,7 +31,7 @@ the feed's new chunks wait. To check a feed without changing it, trigger the DAG
 **What is normal.** Work that is due starts a run, which Airflow lists as *asset triggered*; the page of the asset *Work that is
 due* has an event for each. One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what
 has come due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. While nothing is due, nothing
-runs, but every ten minutes one for new rows at the end of a feed. When no chunk has come due, the tasks from `open_batch` to
+runs, but every ten minutes one for new rows at the end of a feed. When no chunk has come due, the tasks from `chunks_landed` to
 `commit_batch` are skipped. After the DAG is unpaused it may take half a minute until a run starts by itself.
 
 **When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A
@@ -39,12 +39,12 @@ feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a ru
 begun with a feed that nobody follows is given up after five failed runs: trigger it again. The last line of the log says what to
 do. Worry when
 
-- `choose_feed` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
+- `land_chunks` says *SchemaError*: the ledger lacks the schema of this version, and Airflow may not apply it; who may finds
   the command in the message;
-- `choose_feed` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
+- `land_chunks` says *FeedSettingsError*: what the run asks for contradicts itself. Nothing has landed; trigger it again as
   the message says;
 - `land_chunks` says *SourceChangedError*: the file on Drive is not the one that was landed. Restore it, or start a new feed;
-- `open_batch` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
+- `land_chunks` says *RejectLimitError*: the rows are listed in the blob that the message names. To go on without them, trigger
   the DAG with the feed and a higher *max_reject_percent*;
 - `detect_patterns` fails several times: the link *See Databricks Job Run* leads to its output;
 - `commit_batch` fails: ledger and landed chunks do not agree; nothing was committed.
@@ -87,10 +87,8 @@ ON_FAILURE = [tasks.record_failure, alert_failure]
 )
 def transaction_patterns() -> None:
     """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
-    feed: Any = task(**TEXTS["choose_feed"])(tasks.choose_feed)("{{ params.feed or '' }}")
     land = task(inlets=[assets.TRANSACTIONS, assets.IMPORTANCE], outlets=[assets.CHUNKS], **TEXTS["land_chunks"])
-    landed = land(tasks.land_chunks)(feed)
-    batch: Any = linked(task(**TEXTS["open_batch"])(tasks.open_batch)(feed), ChunksLink())
+    landed: Any = linked(land(tasks.land_chunks)("{{ params.feed or '' }}"), ChunksLink())
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",
         wasb_conn_id="blob",
@@ -112,7 +110,7 @@ def transaction_patterns() -> None:
         task_id="commit_batch",
         conn_id="ledger",
         sql="commit_batch.sql",
-        parameters={"batch_id": "{{ ti.xcom_pull(task_ids='open_batch')['batch_id'] }}"},
+        parameters={"batch_id": "{{ ti.xcom_pull(task_ids='land_chunks')['batch_id'] }}"},
         split_statements=True,
         inlets=[assets.CHUNKS],
         outlets=[assets.STATE],
@@ -128,11 +126,9 @@ def transaction_patterns() -> None:
         on_success_callback=alert_lateness,
         **TEXTS["export_detections"],
     )
-    export = linked(write(tasks.export_detections)(feed), FilesLink())
+    export = linked(write(tasks.export_detections)(landed["feed"]), FilesLink())
 
-    # Beside each other, because every hop is part of a detection's freshness.
-    landed >> [batch, chunks_landed] >> detect >> commit >> export
-    landed >> export
+    landed >> chunks_landed >> detect >> commit >> export
 
 
 transaction_patterns()

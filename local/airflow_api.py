@@ -44,7 +44,7 @@ class AirflowApi:
         return None
 
     def _feed_of(self, run_id: str) -> str | None:
-        path = f"/dags/{self._dag_id}/dagRuns/{run_id}/taskInstances/choose_feed/xcomEntries/return_value"
+        path = f"/dags/{self._dag_id}/dagRuns/{run_id}/taskInstances/land_chunks/xcomEntries/feed"
         answer = self._client.get(path)
         return answer.json()["value"] if answer.status_code == httpx.codes.OK else None
 

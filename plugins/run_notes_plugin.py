@@ -29,8 +29,8 @@ _NO_SETTING = frozenset(
     ("feed", "folder_id", "transactions_file", "importance_file", "first_chunk", "last_chunk", "batch_chunks", "flush", "rebuild")
 )
 
-Facts = Mapping[tuple[str, str], Any]
-"""What tasks of the run have left, by task id and key."""
+Facts = Mapping[str, Any]
+"""The XComs that ``land_chunks`` of the run has left, by key."""
 
 
 @hookimpl
@@ -64,16 +64,16 @@ def describe(dag_id: str, asked: Mapping[str, Any], facts: Facts) -> str:
     asked
         The params of the run that differ from the form's defaults.
     facts
-        What its tasks have left so far.
+        What it has left so far.
 
     Returns
     -------
     str
         Empty when nothing is known yet.
     """
-    feed = asked.get("feed") or facts.get(("choose_feed", "return_value"))
+    feed = asked.get("feed") or facts.get("feed")
     if not feed:
-        return str(facts.get(("choose_feed", "skipped_because"), ""))
+        return str(facts.get("skipped_because", ""))
     if dag_id == AUDIT:
         return f"audit of feed {feed}"
     settings = ", ".join(f"{name} {value}" for name, value in asked.items() if name not in _NO_SETTING)
@@ -85,11 +85,10 @@ def describe(dag_id: str, asked: Mapping[str, Any], facts: Facts) -> str:
     if size := asked.get("batch_chunks"):
         text += f" in batches of {size}"
     text += with_settings + (", with its last detections" if asked.get("flush") else "")
-    opened = facts.get(("open_batch", "return_value"))
-    applied = None if opened is None else (opened["first_chunk"], opened["last_chunk"])
-    if applied is None or applied == (first, last):
+    landed = facts.get("return_value")
+    if landed is None or landed["batch_id"] is None or (landed["first_chunk"], landed["last_chunk"]) == (first, last):
         return text
-    return f"{text}{', ' if first is None and last is None else ': '}{_range(*applied)}"
+    return f"{text}{', ' if first is None and last is None else ': '}{_range(landed['first_chunk'], landed['last_chunk'])}"
 
 
 def _range(first: int | None, last: int | None) -> str:
@@ -113,9 +112,9 @@ def _facts(dag_run: DagRun) -> Facts:
     session = object_session(dag_run)
     if session is None:
         return {}
-    found = XComModel.get_many(run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=("choose_feed", "open_batch"))
+    found = XComModel.get_many(run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids="land_chunks")
     xcoms: Iterable[XComModel] = session.scalars(found)
-    return {(xcom.task_id, xcom.key): XComModel.deserialize_value(xcom) for xcom in xcoms}
+    return {xcom.key: XComModel.deserialize_value(xcom) for xcom in xcoms}
 
 
 def _write(dag_run: DagRun, facts: Facts) -> None:

@@ -20,7 +20,7 @@ begin
     end if;
     if b.purpose = 'audit' or b.closed_at is not null then
         raise exception 'batch % is not to be applied: it was given up, or is an audit', asked
-            using hint = 'Clear open_batch and what follows it, or trigger a new run.';
+            using hint = 'Clear land_chunks and what follows it, or trigger a new run.';
     end if;
     select applied into last from ledger.feed_position where feed_id = b.feed_id;
     if b.purpose = 'apply' and b.first_chunk <> last + 1 then

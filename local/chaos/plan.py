@@ -31,7 +31,7 @@ INTERFERENCES = (Kind.CLEAR, Kind.COMPETE)
 """What is no kill, but what people do: clear tasks, and trigger runs while one is active."""
 
 KILLS = tuple(kind for kind in Kind if kind not in INTERFERENCES)
-TASKS = ("choose_feed", "land_chunks", "open_batch", "detect_patterns", "commit_batch", "export_detections")
+TASKS = ("land_chunks", "chunks_landed", "detect_patterns", "commit_batch", "export_detections")
 _KILLS_A_ROUND = 4
 _MOST_DELAY = 4.0  # a task takes one second, the detection task five to ten
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from feeds.due_feed import DUE_AT
+from feeds.due_feed import DUE_AT, FEED
 from feeds.faults import explain
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def alert_lateness(context: Context) -> None:
 
     Of a run that somebody triggered it says nothing: it does what was asked, when it was asked.
     """
-    due_at = context["ti"].xcom_pull(task_ids="choose_feed", key=DUE_AT)
+    due_at = context["ti"].xcom_pull(task_ids="land_chunks", key=DUE_AT)
     late = 0 if due_at is None else time.time() - due_at
     connection = _connection() if late > 0 else None
     if connection is None:
@@ -121,7 +121,7 @@ def _connection() -> Connection | None:
 
 
 def _feed(context: Context) -> str:
-    return str(context["params"].get("feed") or context["ti"].xcom_pull(task_ids="choose_feed") or "not known yet")
+    return str(context["params"].get("feed") or context["ti"].xcom_pull(task_ids="land_chunks", key=FEED) or "not known yet")
 
 
 def _masked(text: object) -> str:

@@ -41,12 +41,5 @@ def describe(context: Context, asset: Asset, **facts: Any) -> None:
 
 def describe_commit(context: Context) -> None:
     """Say which chunks go into the state: what ``commit_batch`` does before its statement."""
-    pull = context["ti"].xcom_pull
-    opened = pull(task_ids="open_batch")
-    describe(
-        context,
-        STATE,
-        feed=pull(task_ids="choose_feed"),
-        first_chunk=opened["first_chunk"],
-        last_chunk=opened["last_chunk"],
-    )
+    landed = context["ti"].xcom_pull(task_ids="land_chunks")
+    describe(context, STATE, **{name: landed[name] for name in ("feed", "first_chunk", "last_chunk")})

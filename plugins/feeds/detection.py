@@ -155,7 +155,7 @@ def select_batch(ledger: Ledger, batch_id: int) -> Row:
     """Give a batch with what its job is told; ``BatchError`` when there is none of that number."""
     batch = ledger.row("select_batch", batch_id=batch_id)
     if batch is None:
-        raise BatchError(f"batch {batch_id} is not in the ledger; clear open_batch and what follows it")
+        raise BatchError(f"batch {batch_id} is not in the ledger; clear the task that opens it and what follows")
     return batch
 
 
@@ -198,13 +198,18 @@ def _limit_for(rejected: int, rows: int) -> int:
 
 
 def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, Any]:
-    """Give the run of ``detect_patterns`` for the batch that ``open_batch`` names.
+    """Give the run of ``detect_patterns`` for the batch of this run.
 
     A callable in a template field: Airflow calls it at every try, so that each carries the batch's current generation.
     """
-    batch_id = context["ti"].xcom_pull(task_ids="open_batch")["batch_id"]
     with open_ledger() as ledger:
-        return run_of(select_batch(ledger, batch_id))
+        return run_of(select_batch(ledger, opened_batch(context)))
+
+
+def opened_batch(context: Context) -> int:
+    """Give the number of the run's batch, which the first task of each DAG opens."""
+    (first,) = context["dag"].roots
+    return int(context["ti"].xcom_pull(task_ids=first.task_id)["batch_id"])
 
 
 def record_failed_run(context: Context) -> None:
@@ -223,7 +228,7 @@ def record_failed_run(context: Context) -> None:
         log.info("Databricks run %s is %s; the next try finds it again", run_id, state.life_cycle_state)
         return
     with open_ledger() as ledger:
-        batch = ledger.row("select_batch", batch_id=ti.xcom_pull(task_ids="open_batch")["batch_id"])
+        batch = ledger.row("select_batch", batch_id=opened_batch(context))
         if batch is not None:
             ledger.run(
                 "fail_batch",
@@ -239,7 +244,7 @@ def record_lost_staging(context: Context) -> None:
     Otherwise Databricks would answer every submission of the batch with that same run.
     """
     with open_ledger() as ledger:
-        batch = ledger.row("select_lost_batch", batch_id=context["ti"].xcom_pull(task_ids="open_batch")["batch_id"])
+        batch = ledger.row("select_lost_batch", batch_id=opened_batch(context))
         if batch is not None:
             ledger.run(
                 "fail_batch",

@@ -22,8 +22,11 @@ from feeds.ledger import CONN_ID, Ledger, Row, statement
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+FEED = "feed"
+"""XCom of ``land_chunks``: the feed that the run is about. It is there also when the task fails."""
+
 DUE_AT = "due_at"
-"""XCom of a run that nobody triggered: the Unix time since which its feed's work has waited."""
+"""XCom of ``land_chunks`` in a run that nobody triggered: the Unix time since which its feed's work has waited."""
 
 RECHECK_SECONDS = 600
 """How often the end of a source is looked at for new rows."""

@@ -46,8 +46,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
     Returns
     -------
     dict
-        ``feed``, ``landed`` (last chunk landed so far), ``applied``, ``new_chunks`` of this call, and ``last_blob``: the blob of
-        the last landed chunk when there is something to apply, else empty.
+        ``feed``, ``landed`` (last chunk landed so far), ``applied``, and ``new_chunks`` of this call.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
             raise
         # What has landed is sound: it is applied and written first. If the error stays, the next run has nothing left, and fails.
         log.exception("Nothing can land now; this run goes on with what has landed")
-        return _outcome(ledger, feed, request, new_chunks=0)
+        return _outcome(feed, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
     if not feed["weights_ready"]:
         land_importance(ledger, drive, blobs, feed)
@@ -80,7 +79,7 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         _land_chunk(ledger, blobs, feed, number, chunk, source, request.run_id)
         new += 1
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
-    return _outcome(ledger, feed, request, new_chunks=new)
+    return _outcome(feed, new_chunks=new)
 
 
 def _asks_for_more(feed: Row, request: FeedRequest) -> bool:
@@ -93,13 +92,9 @@ def _has_work_left(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
     unconfirmed = ledger.row("select_unconfirmed_files", feed_id=feed["feed_id"]) is not None
     waiting = ledger.row("select_waiting", feed_id=feed["feed_id"])
     to_write = waiting is not None and rows_due(waiting, flush=False) > 0
-    return request.flush or unconfirmed or to_write or _has_to_apply(ledger, feed, request)
-
-
-def _has_to_apply(ledger: Ledger, feed: Row, request: FeedRequest) -> bool:
-    """Whether there are landed chunks that are not applied, or that are to be applied again."""
-    waiting = request.rebuild or feed["applied"] < feed["landed"]
-    return waiting or ledger.row("select_open_batch", feed_id=feed["feed_id"]) is not None
+    to_apply = request.rebuild or feed["applied"] < feed["landed"]
+    open_batch = ledger.row("select_open_batch", feed_id=feed["feed_id"]) is not None
+    return request.flush or unconfirmed or to_write or to_apply or open_batch
 
 
 def _finishes(feed: Row, request: FeedRequest) -> bool:
@@ -110,15 +105,8 @@ def _finishes(feed: Row, request: FeedRequest) -> bool:
     return not feed["followed"] and (writes_rest or request.scheduled)
 
 
-def _outcome(ledger: Ledger, feed: Row, request: FeedRequest, *, new_chunks: int) -> Row:
-    waited_for = feed["landed"] > 0 and _has_to_apply(ledger, feed, request)
-    return {
-        "feed": feed["feed"],
-        "landed": feed["landed"],
-        "applied": feed["applied"],
-        "new_chunks": new_chunks,
-        "last_blob": chunk_blob(feed["feed"], feed["landed"]) if waited_for else "",
-    }
+def _outcome(feed: Row, *, new_chunks: int) -> Row:
+    return {"feed": feed["feed"], "landed": feed["landed"], "applied": feed["applied"], "new_chunks": new_chunks}
 
 
 def _pinned(ledger: Ledger, drive: DriveHook, feed: Row) -> PinnedSource:

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 from airflow.sdk import BaseOperatorLink
 
+from feeds.due_feed import FEED
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.xcom_arg import XComArg
@@ -19,7 +21,7 @@ PAGE = "transaction-patterns"
 
 
 class _PageLink(BaseOperatorLink):
-    """A link to one of the page's views, from a task whose first argument is the feed."""
+    """A link to one of the page's views, from a task whose first argument is the feed, or that has it as an XCom."""
 
     view = ""
     title = ""
@@ -31,8 +33,10 @@ class _PageLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Give the address, or nothing when the feed is not known because the task has not come so far."""
-        feed = next(iter(getattr(operator, "op_args", ())), None)
-        return f"{PAGE}/{self.view}?{urlencode({'feed': feed})}" if isinstance(feed, str) and "{{" not in feed else ""
+        asked = next(iter(getattr(operator, "op_args", ())), None)
+        feed = asked if isinstance(asked, str) and "{{" not in asked else ""
+        feed = feed or ti_key.xcom_pull(key=FEED)
+        return f"{PAGE}/{self.view}?{urlencode({'feed': feed})}" if feed else ""
 
 
 class ChunksLink(_PageLink):

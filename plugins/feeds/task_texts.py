@@ -17,40 +17,29 @@ def _texts(**tasks: tuple[str, str]) -> TaskTexts:
 
 
 PIPELINE: TaskTexts = _texts(
-    choose_feed=(
-        "Choose the feed",
-        """
-        Gives the feed that the run is about: the one in *feed*, or the one that has been due longest. Applies the ledger's
-        schema when its version is new. A run whose wishes contradict each other fails here, before anything has landed.
-
-        **Normal:** a second. Skipped, and all behind it, when another run has just done what was due: the run's note says so.
-        """,
-    ),
     land_chunks=(
         "Land chunks from Drive",
         """
-        Lands the chunks that have come due, or the range that the run asks for: each is a byte range of one revision of the file
-        on Drive, written to Blob Storage and then recorded in the ledger. Rows that cannot be read go to `rejects/`. Starts the
-        feed when its name is new.
+        Takes the feed in *feed*, or the one that has been due longest, and lands the chunks that have come due, or the range that
+        the run asks for: each is a byte range of one revision of the file on Drive, written to Blob Storage and then recorded in
+        the ledger. Rows that cannot be read go to `rejects/`. Starts the feed when its name is new, and applies the schema of the
+        ledger when its version is new. A run whose wishes contradict each other fails here, before anything has landed.
+
+        Then it opens the batch of what has landed and is not applied, or finds the one that an earlier run has left open. When
+        the feed's last run has failed, it writes the detection files that are due before that: they must not wait for what may
+        fail again.
 
         **Normal:** some twenty chunks a second; slower when the file has a new revision, whose landed part is compared first.
-        """,
-    ),
-    open_batch=(
-        "Open the batch",
-        """
-        Opens the batch of what has landed and is not applied, or finds the one that an earlier run has left open. When the feed's
-        last run has failed, it first writes the detection files that are due: they must not wait for what may fail again.
-
-        **Normal:** skipped when there is nothing to apply; its log says so.
+        Skipped, and all behind it, when another run has just done what was due: the run's note says so.
         """,
     ),
     chunks_landed=(
         "Chunks have landed",
         """
-        Waits in the triggerer until the blob of the last landed chunk is there.
+        Waits in the triggerer until the blob of the batch's last chunk is there.
 
-        **Normal:** it is there at the first look. Skipped when there is nothing to apply.
+        **Normal:** it is there at the first look. Skipped when there is nothing to apply, and so are the tasks up to the
+        export; the log of `land_chunks` says why.
         """,
     ),
     detect_patterns=(

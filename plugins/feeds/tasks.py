@@ -9,37 +9,53 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from feeds.assets import CHUNKS, DETECTION_FILES, MORE_WORK, WORK, describe
-from feeds.due_feed import DUE_AT, due_now
+from feeds.blob_names import chunk_blob
+from feeds.due_feed import DUE_AT, FEED, due_now
 from feeds.errors import ChunkGapError, FeedSettingsError
-from feeds.ledger import open_ledger
+from feeds.ledger import Ledger, open_ledger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from feeds.request import FeedRequest
+
 log = logging.getLogger(__name__)
 
 
-def choose_feed(feed: str) -> str:
-    """Give the feed that is asked for, or the followed one that has been due longest; skip the run when nothing is due.
+def land_chunks(feed: str) -> dict[str, Any]:
+    """Land what is due of the feed that is asked for, or of the one that has been due longest, and open the batch of it.
 
-    A run that contradicts itself ends here, before it touches anything.
+    A run that contradicts itself ends here, before it touches anything. One for which nothing is due is skipped.
+
+    Returns
+    -------
+    dict
+        What :func:`feeds.landing.land` gives; ``batch_id``, ``first_chunk`` and ``last_chunk`` of the batch
+        (:func:`feeds.batches.take_batch`), all ``None`` when there is nothing to apply; and ``last_blob``, the blob of its last
+        chunk, or empty.
     """
     from feeds.params import feed_request
     from feeds.schema import ensure_schema
 
     context = get_current_context()
-    feed_request(context, feed)
+    request = feed_request(context, feed)
     with open_ledger() as ledger:
         ensure_schema(ledger)
-        if feed:
-            return feed
-        due = due_now(ledger)
+        request = replace(request, feed=feed or _longest_due(context, ledger))
+        context["ti"].xcom_push(key=FEED, value=request.feed)
+        return _land(context, ledger, request)
+
+
+def _longest_due(context: Context, ledger: Ledger) -> str:
+    """Give the followed feed that has been due longest, and keep since when; skip the run when nothing is due."""
+    due = due_now(ledger)
     if due is None:
         reason = "nothing was due"
         context["ti"].xcom_push(key="skipped_because", value=reason)
@@ -48,57 +64,25 @@ def choose_feed(feed: str) -> str:
     return str(due["feed"])
 
 
-def land_chunks(feed: str) -> dict[str, Any]:
-    """Land what is due of the feed, or the range that the run asks for. See :func:`feeds.landing.land`."""
+def _land(context: Context, ledger: Ledger, request: FeedRequest) -> dict[str, Any]:
+    from feeds.batches import take_batch
     from feeds.blobs import Blobs
     from feeds.drive import DriveHook
     from feeds.landing import land
-    from feeds.params import feed_request
 
-    context = get_current_context()
-    with open_ledger() as ledger:
-        landed = land(ledger, DriveHook(), Blobs(), feed_request(context, feed))
-    describe(context, CHUNKS, feed=feed, last_chunk=landed["landed"], new_chunks=landed["new_chunks"])
-    return landed
-
-
-def open_batch(feed: str) -> dict[str, Any]:
-    """Open the batch of what has landed (:func:`feeds.detection.open_batch`); skip detection when that is nothing.
-
-    Before that, when the feed's last run has failed, write what is due already.
-    """
-    from feeds import detection, export, rebuild
-    from feeds.params import feed_request
-
-    request = feed_request(get_current_context(), feed)
-    with open_ledger() as ledger:
-        ledger.run("delete_stale_staging")
-        batch: dict[str, Any] | None
-        if request.rebuild:
-            batch = rebuild.open_rebuild(ledger, feed, request.settings, request.run_id)
-        else:
-            if export.comes_first(ledger, feed):
-                from feeds.blobs import Blobs
-
-                export.export_first(ledger, Blobs(), feed)
-            batch = detection.open_batch(
-                ledger, feed, request.first_chunk, request.last_chunk, request.batch_chunks, request.run_id,
-                scheduled=request.scheduled,
-            )  # fmt: skip
-        if batch is None:
-            raise AirflowSkipException(detection.why_nothing(ledger, feed, request.first_chunk, request.last_chunk))
-    return {
-        "batch_id": batch["batch_id"],
-        "first_chunk": batch["first_chunk"],
-        "last_chunk": batch["last_chunk"],
-    }
+    blobs = Blobs()
+    landed = land(ledger, DriveHook(), blobs, request)
+    describe(context, CHUNKS, feed=request.feed, last_chunk=landed["landed"], new_chunks=landed["new_chunks"])
+    batch = take_batch(ledger, blobs, request)
+    taken = {name: None if batch is None else batch[name] for name in ("batch_id", "first_chunk", "last_chunk")}
+    return {**landed, **taken, "last_blob": "" if batch is None else chunk_blob(request.feed, batch["last_chunk"])}
 
 
 def skip_when_nothing_waits(context: Context) -> None:
-    """Skip ``chunks_landed`` when ``land_chunks`` names no blob: there is nothing to apply, and old chunks may be deleted."""
+    """Skip ``chunks_landed``, and so what follows it up to the export, when ``land_chunks`` names no blob to wait for."""
     sensor: Any = context["task"]
     if not sensor.blob_name:
-        raise AirflowSkipException("nothing to apply")
+        raise AirflowSkipException("nothing to apply; the log of land_chunks says why")
 
 
 def export_detections(feed: str) -> list[str]:
@@ -110,8 +94,8 @@ def export_detections(feed: str) -> list[str]:
     with open_ledger() as ledger:
         written = export.export_detections(ledger, Blobs(), feed, flush=context["params"]["flush"])
         ledger.run("record_success", feed=feed)
-        opened = context["ti"].xcom_pull(task_ids="open_batch")
-        if opened is not None and (changes := rebuild.report(ledger, opened["batch_id"])):
+        batch_id = context["ti"].xcom_pull(task_ids="land_chunks")["batch_id"]
+        if batch_id is not None and (changes := rebuild.report(ledger, batch_id)):
             log.info("%s", changes)
         more = due_now(ledger)
     if more is not None:
@@ -128,7 +112,7 @@ def record_failure(context: Context) -> None:
     if isinstance(context.get("exception"), FeedSettingsError | ChunkGapError):
         return
     ti = context["ti"]
-    feed = context["params"]["feed"] or ti.xcom_pull(task_ids="choose_feed")
+    feed = context["params"]["feed"] or ti.xcom_pull(task_ids="land_chunks", key=FEED)
     if feed:
         with open_ledger() as ledger:
             ledger.run("record_failure", feed=feed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -23,9 +22,7 @@ from feeds import alerts, assets, detection, due_feed, errors, submission, tasks
 from feeds.ledger import SQL_FOLDER
 
 CHAIN = [
-    "choose_feed",
     "land_chunks",
-    "open_batch",
     "chunks_landed",
     "detect_patterns",
     "commit_batch",
@@ -69,8 +66,8 @@ def test_the_page_tells_an_operator(dag: DAG, section: str) -> None:
 
 def test_the_page_names_what_exists(dag: DAG) -> None:
     page = dag.doc_md or ""
-    (picture,) = re.findall(r"^\w+(?: [>+] \w+)+$", page, re.MULTILINE)
-    assert re.split(" [>+] ", picture) == CHAIN
+    (picture,) = re.findall(r"^\w+(?: > \w+)+$", page, re.MULTILINE)
+    assert picture.split(" > ") == CHAIN
     assert set(re.findall(r"`(\w+)`", page)) <= set(dag.task_ids)
     raised = {error.__name__ for error in (*errors.FeedError.__subclasses__(), errors.SchemaError)}
     assert set(re.findall(r"\*(\w+Error)\*", page)) <= raised
@@ -113,9 +110,7 @@ def test_a_task_says_when_it_failed(dag: DAG, task_id: str) -> None:
 def test_the_tasks_are_wired_as_a_chain(dag: DAG) -> None:
     assert [task.task_id for task in dag.topological_sort()] == CHAIN
     assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
-        "choose_feed": ["export_detections", "land_chunks", "open_batch"],
-        "land_chunks": ["chunks_landed", "export_detections", "open_batch"],
-        "open_batch": ["detect_patterns"],
+        "land_chunks": ["chunks_landed", "export_detections"],
         "chunks_landed": ["detect_patterns"],
         "detect_patterns": ["commit_batch"],
         "commit_batch": ["export_detections"],
@@ -133,7 +128,7 @@ def test_the_providers_own_operators_are_used(dag: DAG) -> None:
     assert type(_task(dag, "chunks_landed")) is WasbBlobSensor
     assert type(_task(dag, "detect_patterns")) is DatabricksSubmitRunOperator
     assert type(_task(dag, "commit_batch")) is SQLExecuteQueryOperator
-    for task_id in ("choose_feed", "land_chunks", "open_batch", "export_detections"):
+    for task_id in ("land_chunks", "export_detections"):
         assert _task(dag, task_id).python_callable is getattr(tasks, task_id)
 
 
@@ -212,15 +207,16 @@ def test_an_asset_is_the_same_in_every_dag(dag: DAG, audit: DAG) -> None:
 
 def test_links_lead_to_the_page(dag: DAG, serialized: Any) -> None:
     assert {task.task_id: list(task.extra_links) for task in serialized.tasks if task.extra_links} == {
-        "open_batch": ["Chunks of the feed"],
+        "land_chunks": ["Chunks of the feed"],
         "detect_patterns": [DatabricksJobRunLink.name],
         "export_detections": ["Detection files of the feed"],
     }
-    operator = SimpleNamespace(op_args=("bank-2026",))
     (link,) = _task(dag, "export_detections").operator_extra_links
-    assert link.get_link(operator, ti_key=None) == "transaction-patterns/files?feed=bank-2026"
-    for unknown in ((), ("{{ params.feed }}",), (dag.get_task("choose_feed").output,)):
-        assert link.get_link(SimpleNamespace(op_args=unknown), ti_key=None) == ""
+    assert link.get_link(SimpleNamespace(op_args=("bank-2026",)), ti_key=None) == "transaction-patterns/files?feed=bank-2026"
+    for unknown in ((), ("",), ("{{ params.feed }}",), (dag.get_task("land_chunks").output,)):
+        for kept, query in ((None, ""), ("chosen", "transaction-patterns/files?feed=chosen")):
+            ti = SimpleNamespace(xcom_pull=lambda key, kept=kept: {due_feed.FEED: kept}[key])
+            assert link.get_link(SimpleNamespace(op_args=unknown), ti_key=ti) == query
 
 
 def test_somebody_is_told_of_what_fails_and_what_is_late(each: DAG, dag: DAG) -> None:
@@ -230,17 +226,17 @@ def test_somebody_is_told_of_what_fails_and_what_is_late(each: DAG, dag: DAG) ->
 
 
 def test_templates_refer_to_what_exists(dag: DAG) -> None:
-    open_batch_returns = set(re.findall(r'^        "(\w+)":', inspect.getsource(tasks.open_batch), re.MULTILINE))
+    gives = {"batch_id", "first_chunk", "last_chunk", "last_blob"}
     for task in dag.tasks:
         for field in task.template_fields:
             for value in _leaves(getattr(task, field)):
                 if isinstance(value, str):
                     assert set(re.findall(r"params\.(\w+)", value)) <= set(dag.params), (task.task_id, field)
-                    pulled = re.findall(r"xcom_pull\(task_ids='open_batch'\)\['(\w+)'\]", value)
-                    assert set(pulled) <= open_batch_returns, (task.task_id, field)
+                    pulled = re.findall(r"xcom_pull\(task_ids='land_chunks'\)\['(\w+)'\]", value)
+                    assert set(pulled) <= gives, (task.task_id, field)
                 elif isinstance(value, XComArg):
                     ((upstream, key),) = ((source.task_id, name) for source, name in value.iter_references())
-                    assert key == "return_value", (task.task_id, field, upstream)
+                    assert (upstream, key) == ("land_chunks", due_feed.FEED), (task.task_id, field)
 
 
 def test_no_reference_hides_in_a_field_that_is_not_rendered(each: DAG) -> None:

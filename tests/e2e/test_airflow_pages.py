@@ -90,10 +90,10 @@ def test_links_lead_to_the_page_and_to_databricks(airflow: Stack, client: httpx.
         return dict(found)
 
     # A link is kept after the task's end is.
-    until(lambda: all(links(task_id).values() for task_id in ("open_batch", "export_detections")))
-    assert links("open_batch") == {"Chunks of the feed": f"transaction-patterns/chunks?feed={FEED}"}
+    until(lambda: all(links(task_id).values() for task_id in ("land_chunks", "export_detections")))
+    assert links("land_chunks") == {"Chunks of the feed": f"transaction-patterns/chunks?feed={FEED}"}
     assert links("export_detections") == {"Detection files of the feed": f"transaction-patterns/files?feed={FEED}"}
-    for link in [*links("open_batch").values(), *links("export_detections").values()]:
+    for link in [*links("land_chunks").values(), *links("export_detections").values()]:
         assert FEED in client.get(f"{airflow.addresses.airflow_url}/{link}").raise_for_status().text
     path = f"/dags/{DAG_ID}/dagRuns/{ranged}/taskInstances/detect_patterns/xcomEntries/run_id"
     databricks = links("detect_patterns")["See Databricks Job Run"]
@@ -182,8 +182,8 @@ def test_a_run_that_is_refused_lands_nothing_and_somebody_is_told(client: httpx.
     run_id, state = ended(api, {"rebuild": True})
     assert state == "failed"
     said = "rebuild: this is about one feed, and the run names none in feed"
-    assert api.reason(run_id) == f"choose_feed: {said}"
+    assert api.reason(run_id) == f"land_chunks: {said}"
     until(lambda: alerts)
     (alert,) = alerts
-    assert alert["title"] == f"{DAG_ID}: choose_feed failed"
+    assert alert["title"] == f"{DAG_ID}: land_chunks failed"
     assert alert["message"].startswith(f"{said} (feed not known yet, run {run_id}, log: http")

@@ -74,7 +74,7 @@ def test_nonsense_is_refused_by_the_form_and_the_rest_by_the_first_task(pipeline
         assert next(iter(conf)) in str(error.value)
     run_id, state = ended(pipeline, {"feed": FEED, "first_chunk": 5, "last_chunk": 4})
     assert state == "failed"
-    assert pipeline.reason(run_id) == "choose_feed: first_chunk 5 is behind last_chunk 4"
+    assert pipeline.reason(run_id) == "land_chunks: first_chunk 5 is behind last_chunk 4"
 
 
 def test_a_range_in_batches_of_two(airflow: Stack, pipeline: AirflowApi, small: tuple[Path, Path], folder_id: str) -> None:

@@ -79,10 +79,10 @@ def test_nothing_is_lost_while_services_are_away(airflow: Stack, small: tuple[Pa
         with closed_ledger(airflow):
             gone_at = time.monotonic()
             second = api.trigger({"feed": FEED, "last_chunk": 4})
-            wait_for("a first try", lambda: task_of(client, second, "choose_feed")["state"] == "up_for_retry", SECONDS)
+            wait_for("a first try", lambda: task_of(client, second, "land_chunks")["state"] == "up_for_retry", SECONDS)
             wait_for("the end of the outage", lambda: time.monotonic() > gone_at + AWAY_SECONDS, 2 * AWAY_SECONDS)
         wait_for("the fourth chunk", lambda: api.state(second) == "success", SECONDS)
-        said = reasons(client, second, "choose_feed", tries=1)
+        said = reasons(client, second, "land_chunks", tries=1)
         assert said
         assert "connection ledger: PostgreSQL does not answer" in said[0]
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 from azure.storage.blob import ContainerClient
 
+from feeds.batches import take_batch
 from feeds.blobs import Blobs
-from feeds.detection import open_batch, record_lost_staging
+from feeds.detection import record_lost_staging
 from feeds.drive import DriveHook
 from feeds.export import export_detections
 from feeds.landing import land
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-TASKS = ("land_chunks", "open_batch", "detect_patterns", "commit_batch", "export")
+TASKS = ("land_chunks", "detect_patterns", "commit_batch", "export")
 
 
 class RunFailedError(Exception):
@@ -132,7 +133,7 @@ class DagRun:
     Attributes
     ----------
     batch_id
-        What open_batch has given to the tasks behind it; ``None``: they are skipped.
+        What land_chunks has given to the tasks behind it; ``None``: they are skipped.
     todo
         The names of the tasks that have not succeeded.
     """
@@ -163,11 +164,9 @@ class DagRun:
 
     def _land_chunks(self, ledger: Ledger, effects: Effects) -> None:
         world = self.world
-        land(ledger, CrashingDrive(effects, world.drive), CrashingBlobs(effects, world.blobs), self.request)
-
-    def _open_batch(self, ledger: Ledger, _effects: Effects) -> None:
-        ledger.run("delete_stale_staging")
-        batch = open_batch(ledger, self.request.feed, self.request.first_chunk, self.request.last_chunk)
+        blobs = CrashingBlobs(effects, world.blobs)
+        land(ledger, CrashingDrive(effects, world.drive), blobs, self.request)
+        batch = take_batch(ledger, blobs, self.request)
         self.batch_id = None if batch is None else batch["batch_id"]
 
     def _detect_patterns(self, ledger: Ledger, effects: Effects) -> None:
@@ -193,7 +192,9 @@ class DagRun:
             commit(self.batch_id, CrashingHook(effects))
         except psycopg.errors.RaiseException as error:
             # What Airflow calls when the task fails.
-            record_lost_staging(cast("Context", {"ti": SimpleNamespace(xcom_pull=lambda **_: {"batch_id": self.batch_id})}))
+            dag = SimpleNamespace(roots=[SimpleNamespace(task_id="land_chunks")])
+            ti = SimpleNamespace(xcom_pull=lambda task_ids: {"land_chunks": {"batch_id": self.batch_id}}[task_ids])
+            record_lost_staging(cast("Context", {"dag": dag, "ti": ti}))
             raise RunFailedError(str(error)) from error
 
     def _export(self, ledger: Ledger, effects: Effects) -> None:

@@ -15,7 +15,7 @@ import pytest
 from feeds.request import FeedRequest
 from tests.conftest import FeedFiles
 from tests.integration.crashing import Crash, Effects
-from tests.integration.dag_run import DagRun, RunFailedError, Workspace, World
+from tests.integration.dag_run import TASKS, DagRun, RunFailedError, Workspace, World
 from tests.integration.small_feed import State, request
 from tests.integration.snapshot import KINDS, snapshot, stored_blobs
 
@@ -86,8 +86,9 @@ WINDOWS = (
     Window("rejects written | blob written", "write chunks", {"rejects blobs": 1, "chunks blobs": 0, "chunk rows": 0}),
     Window("blob written | ledger row", "insert_chunk", {"chunks blobs": 1, "chunk rows": 0}),
     Window("last blob written | ledger row", "insert_chunk", {"chunks blobs": 2, "chunk rows": 1}, 2),
-    Window("last ledger row | landing succeeds", "land_chunks succeeds", {"chunk rows": 2, "batches": 0}),
+    Window("last ledger row | batch opened", "delete_stale_staging", {"chunk rows": 2, "batches": 0}),
     Window("batch opened | end of its transaction", "end of the transaction", {"chunk rows": 2, "batches": 0}, 2),
+    Window("batch opened | landing succeeds", "land_chunks succeeds", {"batches": 1, "runs of the job": 0}),
     Window("batch opened | job submitted", "submit the job", {"batches": 1, "runs of the job": 0}),
     Window("job submitted | run id kept", "keep the run id", {"runs of the job": 1, "complete stagings": 1}),
     Window(
@@ -176,7 +177,7 @@ def test_a_job_that_ends_after_the_commit_of_its_batch(world: World, files: Feed
     assert snapshot(world.connection, world.blobs, feed) == calm
 
 
-@pytest.mark.parametrize("task", ["land_chunks", "open_batch", "detect_patterns", "commit_batch", "export"])
+@pytest.mark.parametrize("task", TASKS)
 def test_a_cleared_task_of_a_finished_run_changes_nothing(
     world: World, files: FeedFiles, calm: State, feed: str, task: str
 ) -> None:

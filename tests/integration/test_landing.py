@@ -54,8 +54,7 @@ def test_lands_the_source_byte_for_byte(
     source = HEADER + rows(2_345)
     feed = make_feed("exact", source)
     result = land(ledger, drive, blobs, feed.request(chunk_size=1000))
-    last_blob = "chunks/exact/chunk-000003.csv"
-    assert result == {"feed": "exact", "landed": 3, "applied": 0, "new_chunks": 3, "last_blob": last_blob}
+    assert result == {"feed": "exact", "landed": 3, "applied": 0, "new_chunks": 3}
     landed = [blobs.read(f"chunks/exact/chunk-{k:06d}.csv") for k in (1, 2, 3)]
     assert all(blob.startswith(HEADER) for blob in landed)
     assert HEADER + b"".join(blob.removeprefix(HEADER) for blob in landed) == source
@@ -203,25 +202,6 @@ def test_a_last_row_that_goes_on_is_a_changed_file(
     feed.transactions.write_bytes(source + b"7\n" + rows(30))
     with pytest.raises(SourceChangedError, match="its last line had no end when it landed, and goes on now"):
         land(ledger, drive, blobs, feed.request())
-
-
-def test_no_blob_is_waited_for_when_there_is_nothing_to_apply(
-    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
-) -> None:
-    feed = make_feed("idle", HEADER + rows(250))
-    assert land(ledger, drive, blobs, feed.request(last=2, chunk_size=100))["last_blob"] == "chunks/idle/chunk-000002.csv"
-    all_applied(connection)
-    assert land(ledger, drive, blobs, feed.request(last=2))["last_blob"] == ""
-    assert land(ledger, drive, blobs, replace(feed.request(), rebuild=True))["last_blob"] == "chunks/idle/chunk-000002.csv"
-    assert land(ledger, drive, blobs, feed.request(last=3))["last_blob"] == "chunks/idle/chunk-000003.csv"
-
-
-def test_no_blob_is_waited_for_when_nothing_has_landed(
-    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed
-) -> None:
-    feed = make_feed("empty", HEADER)
-    land(ledger, drive, blobs, feed.request())
-    assert land(ledger, drive, blobs, replace(feed.request(), rebuild=True))["last_blob"] == ""
 
 
 def test_a_flush_lands_nothing_of_a_feed_that_nobody_follows(

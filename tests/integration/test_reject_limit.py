@@ -25,7 +25,7 @@ def stopped(world: World, files: FeedFiles, feed: str) -> FeedRequest:
     """Give what a run asks for that has failed over rejected rows: the small feed, with a limit of 1 %."""
     asked = request(files, feed)
     asked = replace(asked, settings=asked.settings | {"max_reject_percent": 1})
-    assert failing(world, asked).todo[0] == "open_batch"
+    assert failing(world, asked).todo[0] == "land_chunks"
     return asked
 
 

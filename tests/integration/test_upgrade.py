@@ -27,7 +27,7 @@ FIRST = ("feed", "batch", "chunk")
 """Tables that others refer to."""
 
 HALF_WAY = {
-    "landed": "land_chunks succeeds",
+    "landed": "delete_stale_staging",
     "batch open, no job": "submit the job",
     "job done, its run not known": "keep the run id",
     "committed, not exported": "commit_batch succeeds",

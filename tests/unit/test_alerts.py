@@ -102,12 +102,12 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def context(error: BaseException | None = None, *, feed: str | None = "bank-2026", due_at: float | None = None) -> Any:
     """What Airflow gives a callback, as far as alerts look at it."""
-    xcoms = {("choose_feed", "return_value"): "carried-on", ("choose_feed", "due_at"): due_at}
+    xcoms = {("land_chunks", "feed"): "carried-on", ("land_chunks", "due_at"): due_at}
     ti = SimpleNamespace(
         dag_id="transaction_patterns",
         task_id="land_chunks",
         log_url="http://airflow/log",
-        xcom_pull=lambda task_ids, key="return_value": xcoms[task_ids, key],
+        xcom_pull=lambda task_ids, key: xcoms[task_ids, key],
     )
     return {"ti": ti, "params": {"feed": feed}, "dag_run": SimpleNamespace(run_id="manual__1"), "exception": error}
 

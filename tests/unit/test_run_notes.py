@@ -9,8 +9,8 @@ import pytest
 from run_notes_plugin import AUDIT, PIPELINE, Facts, describe
 
 TAKEN: Facts = {
-    ("choose_feed", "return_value"): "bank-2026",
-    ("open_batch", "return_value"): {"batch_id": 3, "first_chunk": 12, "last_chunk": 14},
+    "feed": "bank-2026",
+    "return_value": {"batch_id": 3, "first_chunk": 12, "last_chunk": 14},
 }
 
 
@@ -34,10 +34,7 @@ def test_what_a_run_asks_for(asked: dict[str, Any], note: str) -> None:
 
 
 def test_what_an_audit_is_of() -> None:
-    assert (
-        describe(AUDIT, {"feed": "bank-2026"}, {("open_batch", "return_value"): {"batch_id": 3, "last_chunk": 60}})
-        == "audit of feed bank-2026"
-    )
+    assert describe(AUDIT, {"feed": "bank-2026"}, {}) == "audit of feed bank-2026"
 
 
 @pytest.mark.parametrize(
@@ -55,5 +52,10 @@ def test_what_it_has_taken_is_added(asked: dict[str, Any], note: str) -> None:
 
 
 def test_a_run_that_had_nothing_to_do() -> None:
-    assert describe(PIPELINE, {}, {("choose_feed", "skipped_because"): "nothing was due"}) == "nothing was due"
-    assert describe(PIPELINE, {}, {("choose_feed", "return_value"): "bank-2026"}) == "feed bank-2026"
+    assert describe(PIPELINE, {}, {"skipped_because": "nothing was due"}) == "nothing was due"
+    nothing = {"batch_id": None, "first_chunk": None, "last_chunk": None}
+    assert describe(PIPELINE, {}, {"feed": "bank-2026", "return_value": nothing}) == "feed bank-2026"
+
+
+def test_a_run_that_failed_before_it_had_a_batch() -> None:
+    assert describe(PIPELINE, {}, {"feed": "bank-2026"}) == "feed bank-2026"

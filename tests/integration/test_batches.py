@@ -1,39 +1,37 @@
-"""The task that opens a batch: what it writes before, and which chunks it takes when nobody asked for the run."""
+"""The batch that a run takes: what is written before it, and which chunks it takes when nobody asked for the run."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
-from feeds import tasks
+from feeds.batches import take_batch
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
 from feeds.forms import trigger_params
 from feeds.landing import land
-from feeds.ledger import Ledger
+from feeds.ledger import Ledger, Row
+from feeds.params import request_from
 from tests.conftest import FeedFiles
 from tests.integration.test_commit_and_export import applied
 from tests.integration.test_landing import HEADER, rows
 
 Connection = psycopg.Connection[Any]
-OpenBatch = Callable[..., dict[str, Any]]
+TakeBatch = Callable[..., Row | None]
 WRITTEN = ["detections/f/detections-000001.csv"]
 
 
 @pytest.fixture
-def open_batch(monkeypatch: pytest.MonkeyPatch) -> OpenBatch:
-    """Run the task for what somebody asks for; for nothing, as a scheduled run."""
+def take(ledger: Ledger, blobs: Blobs) -> TakeBatch:
+    """Take the batch for what somebody asks for; for nothing, as a scheduled run."""
 
-    def run(**asked: Any) -> dict[str, Any]:
+    def run(**asked: Any) -> Row | None:
         params = {name: param.value for name, param in trigger_params().items()} | asked
-        context = {"params": params, "dag_run": SimpleNamespace(conf=asked, run_id="r")}
-        monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-        return tasks.open_batch("f")
+        return take_batch(ledger, blobs, request_from(params, asked, "f"))
 
     return run
 
@@ -53,41 +51,47 @@ def files(connection: Connection) -> list[str]:
 
 
 def test_what_is_due_is_written_before_what_has_failed_is_tried_again(
-    connection: Connection, ledger: Ledger, lingering: str, open_batch: OpenBatch
+    connection: Connection, ledger: Ledger, lingering: str, take: TakeBatch
 ) -> None:
-    open_batch(feed="f")
+    take(feed="f")
     assert files(connection) == [], "nothing has failed: the last task writes it"
     ledger.run("record_failure", feed="f")
-    open_batch(feed="f")
+    take(feed="f")
     assert files(connection) == WRITTEN
 
 
 def test_a_rebuild_finds_what_waits_for_a_file_still_waiting(
-    connection: Connection, ledger: Ledger, lingering: str, open_batch: OpenBatch
+    connection: Connection, ledger: Ledger, lingering: str, take: TakeBatch
 ) -> None:
     ledger.run("record_failure", feed="f")
-    open_batch(feed="f", rebuild=True)
+    take(feed="f", rebuild=True)
     assert files(connection) == []
-    open_batch()
+    take()
     assert files(connection) == [], "the rebuild is open"
 
 
 def test_a_file_that_cannot_be_written_stops_no_batch(
-    connection: Connection, ledger: Ledger, lingering: str, open_batch: OpenBatch, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, ledger: Ledger, lingering: str, take: TakeBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_args: Any) -> None:
         raise OSError("the blob is leased")
 
     monkeypatch.setattr(Blobs, "write", refused)
     ledger.run("record_failure", feed="f")
-    assert open_batch(feed="f")["last_chunk"] == 3
+    assert last_chunk(take(feed="f")) == 3
     assert files(connection) == []
 
 
 def test_a_scheduled_run_takes_no_chunk_that_nobody_asked_for(
-    connection: Connection, ledger: Ledger, lingering: str, open_batch: OpenBatch
+    lingering: str, take: TakeBatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(AirflowSkipException, match="nobody follows the feed, and no range behind chunk 1 was asked for"):
-        open_batch()
-    assert open_batch(feed="f", last_chunk=2)["last_chunk"] == 2
-    assert open_batch()["last_chunk"] == 2, "it is open"
+    with caplog.at_level(logging.INFO):
+        assert take() is None
+    assert "nobody follows the feed, and no range behind chunk 1 was asked for" in caplog.text
+    assert last_chunk(take(feed="f", last_chunk=2)) == 2
+    assert last_chunk(take()) == 2, "it is open"
+
+
+def last_chunk(batch: Row | None) -> int:
+    assert batch is not None
+    return int(batch["last_chunk"])
