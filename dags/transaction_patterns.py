@@ -87,7 +87,12 @@ ON_FAILURE = [tasks.record_failure, alert_failure]
 )
 def transaction_patterns() -> None:
     """Drive to Blob Storage to Databricks to PostgreSQL to Blob Storage."""
-    land = task(inlets=[assets.TRANSACTIONS, assets.IMPORTANCE], outlets=[assets.CHUNKS], **TEXTS["land_chunks"])
+    land = task(
+        multiple_outputs=False,  # its result is one XCom: each is a request more in every run
+        inlets=[assets.TRANSACTIONS, assets.IMPORTANCE],
+        outlets=[assets.CHUNKS],
+        **TEXTS["land_chunks"],
+    )
     landed: Any = linked(land(tasks.land_chunks)("{{ params.feed or '' }}"), ChunksLink())
     chunks_landed = WasbBlobSensor(
         task_id="chunks_landed",

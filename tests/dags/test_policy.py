@@ -132,6 +132,10 @@ def test_the_providers_own_operators_are_used(dag: DAG) -> None:
         assert _task(dag, task_id).python_callable is getattr(tasks, task_id)
 
 
+def test_a_result_is_one_xcom(dag: DAG) -> None:
+    assert [_task(dag, task_id).multiple_outputs for task_id in ("land_chunks", "export_detections")] == [False, False]
+
+
 def test_connections_are_named_as_everywhere(dag: DAG) -> None:
     assert _task(dag, "chunks_landed").wasb_conn_id == "blob"
     assert _task(dag, "detect_patterns").databricks_conn_id == "databricks"

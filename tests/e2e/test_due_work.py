@@ -43,7 +43,15 @@ def nothing_runs(client: httpx.Client) -> bool:
 def events(client: httpx.Client) -> list[dict[str, Any]]:
     """Give the events of work that is due, the newest first."""
     (asset,) = get(client, "/assets", name_pattern="Work that is due")["assets"]
-    return list(get(client, "/assets/events", asset_id=asset["id"], order_by="-timestamp", limit=50)["asset_events"])
+    answers: list[httpx.Response] = []
+
+    def answered() -> bool:
+        query = {"asset_id": asset["id"], "order_by": "-timestamp", "limit": 50}
+        answers.append(client.get("/assets/events", params=query))
+        return answers[-1].is_success
+
+    within(SECONDS, answered)  # Airflow 3.3 fails to tell of an event whose run is queued: its answer has no such start_date
+    return list(answers[-1].json()["asset_events"])
 
 
 def execute(airflow: Stack, statement: str, *values: str) -> None:
