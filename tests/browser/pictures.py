@@ -94,6 +94,7 @@ def _watch(visitor: Visitor, film: Film) -> None:
     """Let the overview refresh itself until the feed is done."""
     page = visitor.page
     page.goto(f"{visitor.base_url}/plugin/transaction-patterns")
+    visitor.frame.get_by_text("Transaction patterns").first.wait_for()  # else the first picture is an empty one
     deadline = time.monotonic() + _FEED_SECONDS
     done = visitor.frame.get_by_text("Done.", exact=True)
     number = 0
