@@ -52,6 +52,12 @@ def task(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Task:
     return Task(monkeypatch)
 
 
+def applied_meanwhile(connection: Connection) -> None:
+    """Let all that has landed be applied, and no batch be open."""
+    connection.execute("delete from ledger.batch")
+    all_applied(connection)
+
+
 def test_what_it_gives_to_the_tasks_behind_it(task: Task, make_feed: MakeFeed) -> None:
     feed = make_feed("f", HEADER + rows(250))
     given = task(feed="f", folder_id=feed.folder_id, last_chunk=2, **SETTINGS)
@@ -72,12 +78,27 @@ def test_the_blob_that_is_waited_for_is_the_batchs_last(task: Task, make_feed: M
 def test_no_blob_is_waited_for_when_there_is_nothing_to_apply(task: Task, connection: Connection, make_feed: MakeFeed) -> None:
     feed = make_feed("f", HEADER + rows(350))
     task(feed="f", folder_id=feed.folder_id, last_chunk=3, **SETTINGS)
-    connection.execute("delete from ledger.batch")
-    all_applied(connection)
+    applied_meanwhile(connection)
     given = task(feed="f", last_chunk=3)
     assert (given["batch_id"], given["last_chunk"], given["last_blob"]) == (None, None, "")
     given = task(feed="f", rebuild=True)
     assert (given["first_chunk"], given["last_blob"]) == (1, "chunks/f/chunk-000003.csv")
+
+
+def test_a_feed_of_which_nothing_has_landed_has_nothing_to_apply_and_nothing_to_rebuild(task: Task, make_feed: MakeFeed) -> None:
+    feed = make_feed("f", HEADER)
+    given = task(feed="f", folder_id=feed.folder_id, **SETTINGS)
+    assert (given["landed"], given["batch_id"], given["last_blob"]) == (0, None, "")
+    with pytest.raises(FeedSettingsError, match="has no applied chunk: there is nothing to rebuild"):
+        task(feed="f", rebuild=True)
+
+
+def test_what_lands_behind_the_applied_chunks_is_waited_for(task: Task, connection: Connection, make_feed: MakeFeed) -> None:
+    feed = make_feed("f", HEADER + rows(350))
+    task(feed="f", folder_id=feed.folder_id, last_chunk=2, **SETTINGS)
+    applied_meanwhile(connection)
+    given = task(feed="f", last_chunk=3)
+    assert (given["applied"], given["first_chunk"], given["last_blob"]) == (2, 3, "chunks/f/chunk-000003.csv")
 
 
 def test_a_run_that_nobody_triggered_takes_the_feed_that_is_due(task: Task, make_feed: MakeFeed) -> None:

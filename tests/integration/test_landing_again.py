@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from feeds.batches import take_batch
 from feeds.blob_names import importance_blob
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
@@ -84,6 +85,7 @@ def test_what_has_landed_goes_on_although_the_file_has_changed(
     feed.transactions.write_bytes(HEADER + rows(100))
     outcome = land(ledger, drive, blobs, feed.request())
     assert outcome == {"feed": "drains", "landed": 3, "applied": 0, "new_chunks": 0}
+    assert (take_batch(ledger, blobs, feed.request()) or {})["last_chunk"] == 3
 
 
 def test_a_rest_that_is_due_is_written_although_the_file_is_gone(
@@ -99,6 +101,7 @@ def test_a_rest_that_is_due_is_written_although_the_file_is_gone(
         land(ledger, drive, blobs, feed.request(interval_seconds=3600))
     connection.execute("update ledger.detection set detected_at = now() - interval '61 seconds'")
     assert land(ledger, drive, blobs, feed.request(interval_seconds=3600))["new_chunks"] == 0
+    assert take_batch(ledger, blobs, feed.request(interval_seconds=3600)) is None
     assert export_detections(ledger, blobs, "rest", flush=False) == ["detections/rest/detections-000001.csv"]
 
 
@@ -137,4 +140,5 @@ def test_what_has_landed_goes_on_although_drive_is_away(
 
     monkeypatch.setattr(drive, "get_revision", away)
     assert land(ledger, drive, blobs, feed.request())["landed"] == 2
+    assert (take_batch(ledger, blobs, feed.request()) or {})["last_chunk"] == 2
     assert (ledger.row("select_feed", feed="away") or {})["followed"], "what the run asked for is kept for the next ones"

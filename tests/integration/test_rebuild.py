@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from feeds.batches import take_batch
 from feeds.blobs import Blobs
 from feeds.detection import open_batch
 from feeds.drive import DriveHook
@@ -193,6 +194,7 @@ def test_a_rebuild_needs_no_source_and_repairs_blobs_while_there_is_one(pipeline
     assert land(pipeline.ledger, pipeline.drive, pipeline.blobs, request)["new_chunks"] == 0
     scheduled = land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request())
     assert scheduled["new_chunks"] == 0, "the batch is open"
+    assert (take_batch(pipeline.ledger, pipeline.blobs, feed.request()) or {})["batch_id"] == batch["batch_id"], "and is taken up"
     pipeline.ledger.run("close_batch", batch_id=batch["batch_id"], reason="test")
     with pytest.raises(DriveAccessError):
         land(pipeline.ledger, pipeline.drive, pipeline.blobs, feed.request())
