@@ -3,6 +3,10 @@
 
 select ledger.check_batch(%(batch_id)s);
 
+-- Look-ups by index. For a state of a few pages PostgreSQL would read it from end to end for each pair, also when the batch makes it a
+-- large one within the same statement: the time would grow with the square of the pairs.
+set local enable_seqscan = off;
+
 -- A rebuild puts what it found in the place of what there was, by its own rules from now on.
 delete from ledger.weight t using ledger.committable c
 where c.batch_id = %(batch_id)s and c.purpose = 'rebuild' and t.feed_id = c.feed_id;

@@ -10,6 +10,7 @@ import sqlparse
 
 from feeds.due_feed import RECHECK_SECONDS
 from feeds.ledger import Ledger, statement
+from local.config import Addresses
 from tests.integration.test_what_a_job_reads import seen
 
 Connection = psycopg.Connection[Any]
@@ -86,6 +87,12 @@ def stage(connection: Connection, batch_id: int, chunk: int, customers: range) -
         cursor.execute("insert into ledger.staged_batch values (%s, %s)", key)
 
 
+def commit(connection: Connection, batch_id: int) -> None:
+    for part in sqlparse.split(statement("commit_batch")):
+        if part.strip():
+            connection.execute(part, {"batch_id": batch_id})
+
+
 def of_a_run(connection: Connection, chunks: int) -> int:
     """Count what a run touches that lands and applies a chunk of ten pairs, in a feed that has so many chunks before it."""
     ledger, chunk = Ledger(connection), chunks + 1
@@ -97,9 +104,7 @@ def of_a_run(connection: Connection, chunks: int) -> int:
         before = rows_read(connection)
         batch_id = land_and_open(ledger, feed_id, chunk)
         stage(connection, batch_id, chunk, range(41, 41 + PAIRS))
-        for part in sqlparse.split(statement("commit_batch")):
-            if part.strip():
-                connection.execute(part, {"batch_id": batch_id})
+        commit(connection, batch_id)
         ledger.row("select_waiting", feed_id=feed_id)
         ledger.rows("select_unconfirmed_files", feed_id=feed_id)
         ledger.run("set_exported", feed_id=feed_id, applied=chunk)
@@ -114,3 +119,17 @@ def test_a_run_touches_as_many_rows_late_as_early(connection: Connection) -> Non
     early, late = of_a_run(connection, 50), of_a_run(connection, 2_000)
     assert early > PAIRS
     assert late <= 1.1 * early
+
+
+def test_a_commit_reads_few_rows_a_pair_when_the_state_is_known_to_be_small(connection: Connection, services: Addresses) -> None:
+    feed_id = grown(connection, 1)
+    with psycopg.connect(services.ledger_owner_dsn, autocommit=True) as owner:
+        owner.execute("analyze ledger.pair_total")  # as autovacuum does when a first small feed has been applied
+    batch_id = land_and_open(Ledger(connection), feed_id, 2)
+    stage(connection, batch_id, 2, range(41, 41 + 100 * PAIRS))
+    with connection.transaction():
+        before = rows_read(connection)
+        commit(connection, batch_id)
+        read = rows_read(connection) - before
+    # The statement that looks pairs up also inserts them: read from end to end for each, the table becomes a large one meanwhile.
+    assert 100 * PAIRS < read < 5 * 100 * PAIRS
