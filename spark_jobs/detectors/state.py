@@ -21,7 +21,8 @@ _COLUMNS = dict.fromkeys((*_PAIR, *_MERCHANT, *_TOTAL, *_IDLE, *KnownWeight._fie
 
 def batch_state(staging: Staging) -> DataFrame:
     """Give the view ``batch_state``; it is queried when a row of it is first used, so the totals must be staged by then."""
-    return kept(staging.read("batch_state", "kind", *_COLUMNS))
+    # One query gives one partition, but Spark forgets it. Once it knows, nothing of a small batch has to travel.
+    return kept(staging.read("batch_state", "kind", *_COLUMNS).coalesce(1))
 
 
 def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
