@@ -9,7 +9,7 @@ from benchmarks.airflow_runs import moment
 from benchmarks.bench import Bench, airflow_kept_off, new_feed, say
 from benchmarks.feeds import CHUNK_ROWS, scaled_files
 from benchmarks.job import applied, landed, opened_batch
-from benchmarks.processes import Peaks, memory_watched
+from benchmarks.processes import Cpu, Peaks, cpu_of, memory_watched, services_cpu
 from benchmarks.results import Result
 from benchmarks.row_growth import compared
 from benchmarks.statements import rows
@@ -27,14 +27,16 @@ def measure(bench: Bench) -> list[Result]:
     feed = new_feed(files)
     size = bench.options.batch_chunks
     say(f"row 8: {late - 1:,} chunks ({files.label}) in batches of {size}")
+    before = services_cpu(bench.stack)
     with memory_watched(bench.stack) as peaks:
         seconds = _backfill(bench, feed, {
             "feed": feed, "folder_id": bench.put_on_drive(files, feed), "interval_seconds": 0,
             "last_chunk": late - 1, "batch_chunks": size,
         }, late - 1)  # fmt: skip
+    after = services_cpu(bench.stack)
     count = (late - 1) * CHUNK_ROWS
     say(f"  {count:,} rows in {seconds:.0f} s: {count / seconds:,.0f} rows/s")
-    found = _results(bench, feed, count / seconds, peaks, files.label)
+    found = _results(bench, feed, count / seconds, peaks, files.label) + _cpu(before, after, count, files.label)
     with airflow_kept_off(bench):
         say(f"row 7 on the long feed: chunk {late:,} against {_EARLY}")
         early = landed(bench, files, _EARLY)
@@ -92,3 +94,11 @@ def _results(bench: Bench, feed: str, rate: float, peaks: Peaks, label: str) -> 
         Result("8", "peak memory of the driver", "MB", [peaks.driver / megabyte], label),
         Result("8", "peak memory of a task", "MB", [peaks.tasks / megabyte], label),
     ]
+
+
+def _cpu(before: Cpu, after: Cpu, count: int, label: str) -> list[Result]:
+    """Give what a million rows take of each service: on two cores, their sum is what the throughput cannot be better than."""
+    used = cpu_of(before, after, sorted(after))
+    million = count / 1_000_000
+    each = [Result("8", f"CPU for a million rows: {name}", "s", [seconds / million], label) for name, seconds in used.items()]
+    return [Result("8", "CPU for a million rows", "s", [sum(used.values()) / million], label), *each]
