@@ -45,10 +45,11 @@ update ledger.feed f set weights_ready = true
 from ledger.committable c
 where c.batch_id = %(batch_id)s and f.feed_id = c.feed_id and not f.weights_ready;
 
--- All three read the state as it was before this statement: one look-up a pair serves all.
+-- All of it reads the state as it was before this statement: one look-up a pair serves all. Nobody else changes the feed's state
+-- meanwhile: check_batch has locked the feed.
 with change as materialized (
     select c.feed_id, s.merchant, s.customer, s.transactions, s.amount, s.seen_female, s.seen_male,
-           p.customer is null as is_new,
+           p.found_at,
            coalesce(p.transactions, 0) as transactions_before,
            coalesce(p.seen_female, false) as female_before,
            coalesce(p.seen_male, false) as male_before,
@@ -60,7 +61,7 @@ with change as materialized (
         select * from ledger.staged_pair where batch_id = c.batch_id and staging_id = c.staging_id order by merchant, customer
     ) s
     left join lateral (
-        select * from ledger.pair_total
+        select *, ctid as found_at from ledger.pair_total
         where feed_id = c.feed_id and merchant = s.merchant and customer = s.customer
         limit 1
     ) p on true
@@ -91,15 +92,19 @@ with change as materialized (
     group by feed_id, merchant, place.transactions
     having sum(place.customers) <> 0
     on conflict (feed_id, merchant, transactions) do update set customers = t.customers + excluded.customers
+), known as ( -- where it was found: no second look-up
+    update ledger.pair_total p set
+        transactions = p.transactions + c.transactions,
+        amount = p.amount + c.amount,
+        seen_female = p.seen_female or c.seen_female,
+        seen_male = p.seen_male or c.seen_male
+    from change c
+    where p.ctid = c.found_at
 )
-insert into ledger.pair_total as p (feed_id, merchant, customer, transactions, amount, seen_female, seen_male, weight)
+insert into ledger.pair_total (feed_id, merchant, customer, transactions, amount, seen_female, seen_male, weight)
 select feed_id, merchant, customer, transactions, amount, seen_female, seen_male, weight
 from change
-on conflict (feed_id, merchant, customer) do update set
-    transactions = p.transactions + excluded.transactions,
-    amount = p.amount + excluded.amount,
-    seen_female = p.seen_female or excluded.seen_female,
-    seen_male = p.seen_male or excluded.seen_male;
+where found_at is null;
 
 delete from ledger.ranked_total t using ledger.committable c
 where c.batch_id = %(batch_id)s and t.feed_id = c.feed_id and t.customers = 0;

@@ -156,8 +156,8 @@ create table if not exists ledger.pair_total (
 
 -- No reference to the feed: it would be checked for each new row, and there are millions. The merchant's row has one.
 alter table ledger.pair_total drop constraint if exists pair_total_feed_id_fkey;
--- Room for a row's next version in its page: an update then leaves the indexes alone.
-alter table ledger.pair_total set (fillfactor = 85);
+-- Room for a row's next version in its page: an update then leaves the indexes alone. A large batch changes most rows of a page.
+alter table ledger.pair_total set (fillfactor = 50);
 -- Of the customer with the merchant, copied here when the pair is first seen; null: none. What PatId1 ranks, found in its order.
 alter table ledger.pair_total add column if not exists weight numeric(38, 12);
 create index if not exists pair_total_weight on ledger.pair_total (feed_id, merchant, weight) where weight is not null;
