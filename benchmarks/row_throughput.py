@@ -97,7 +97,7 @@ def _results(bench: Bench, feed: str, rate: float, peaks: Peaks, label: str) -> 
 
 
 def _cpu(before: Cpu, after: Cpu, count: int, label: str) -> list[Result]:
-    """Give what a million rows take of each service: on two cores, their sum is what the throughput cannot be better than."""
+    """Give what a million rows take of each service, and the sum: with the number of cores, it bounds the throughput."""
     used = cpu_of(before, after, sorted(after))
     million = count / 1_000_000
     each = [Result("8", f"CPU for a million rows: {name}", "s", [seconds / million], label) for name, seconds in used.items()]

@@ -37,6 +37,7 @@ def _rows(entries: list[Entry]) -> list[tuple[str, str, str, str]]:
     cpu_name = ": CPU of job, Spark, PostgreSQL"
     _, cpu = _line(chunks, *(_median(entries, name + cpu_name) for name in ("job, one chunk", "job, all chunks")))
     landing, throughput = _median(entries, "landing"), _median(entries, "throughput")
+    backfill_cpu = _median(entries, "CPU for a million rows")
     landing_cpu = _times(_median(entries, "CPU"), 1 / chunks)
     goal = GOAL / _CHUNK_ROWS
     return [
@@ -52,10 +53,7 @@ def _rows(entries: list[Entry]) -> list[tuple[str, str, str, str]]:
         ("CPU seconds of landing a chunk, L", "row 6", _text(landing_cpu, "s"), _text(_times(landing_cpu, goal), "cores")),
         ("chunks landed a second by one task", "row 6", _text(landing, ""), _text(_of(goal, landing), "tasks at once")),
         ("rows a second of a backfill", "row 8", _text(throughput, ""), _text(_of(GOAL, throughput), "x as much")),
-        (
-            "CPU seconds of a million rows of it, all services", "row 8",
-            _text(_median(entries, "CPU for a million rows"), "s"), _text(_median(entries, "CPU for a million rows"), "cores"),
-        ),
+        ("CPU seconds of a million rows of it, all services", "row 8", _text(backfill_cpu, "s"), _text(backfill_cpu, "cores")),
         ("chunk blobs written, and read, a second", "10,000 rows a chunk", "1 at the real pace", f"{goal:.0f}"),
     ]  # fmt: skip
 

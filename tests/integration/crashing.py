@@ -154,7 +154,7 @@ class CrashingHook(PostgresHook):
 
     def _run_command(self, cur: Any, sql_statement: str, parameters: Any) -> None:
         verb, *words = re.sub(r"--[^\n]*\n", "", sql_statement).split()
-        named = next((word for word in words if "." in word), words[-1])  # a setting names no table
+        named = next((word for word in words if "." in word), " ".join(words))  # a setting names no table
         self._effects.come(f"commit: {verb} {named.partition('(')[0]}")
         self._effects.within = True
         super()._run_command(cur, sql_statement, parameters)
