@@ -28,17 +28,17 @@ def is_free(port: int) -> bool:
 
 
 def pick_ports(stored: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
-    """Give each name its stored port, or another free one where that is taken or there is none."""
+    """Give each name its stored port, or a free one that is stored for no other, where that is taken or there is none."""
     picked: dict[str, int] = {}
     for name in names:
         port = stored.get(name)
         taken = set(picked.values()) | {p for other, p in stored.items() if other != name}
-        picked[name] = port if port is not None and is_free(port) else _free_port(taken)
+        picked[name] = port if port is not None and port not in taken and is_free(port) else _free_port(taken)
     return picked
 
 
-def pick_airflow_port(stored: int | None, *, prefer_default: bool) -> int:
-    """Pick the port of Airflow's UI: ``AIRFLOW_PORT``, else 8080, else the stored one, else any free one.
+def pick_airflow_port(stored: Mapping[str, int], *, prefer_default: bool) -> int:
+    """Pick the port of Airflow's UI: ``AIRFLOW_PORT``, else 8080, else the stored one, else a free one that no service has.
 
     Raises
     ------
@@ -54,9 +54,7 @@ def pick_airflow_port(stored: int | None, *, prefer_default: bool) -> int:
         return int(asked)
     if prefer_default and is_free(DEFAULT_AIRFLOW_PORT):
         return DEFAULT_AIRFLOW_PORT
-    if stored is not None and is_free(stored):
-        return stored
-    return _free_port({DEFAULT_AIRFLOW_PORT})
+    return pick_ports(stored, ["airflow"])["airflow"]
 
 
 def _free_port(taken: set[int]) -> int:

@@ -201,12 +201,12 @@ class Stack:
         """Keep the ports of what runs, check the others, and pick those that are missing or taken."""
         idle = [s.name for s in _SERVICES.values() if not before & set(s.program_names)]
         ports = dict(config.ports)
-        ports |= pick_ports(config.ports, [*(name for name in idle if name != "airflow"), *({"airflow"} - set(ports))])
-        if "airflow" in services and "airflow" in idle:
+        if "airflow" in services and "airflow" in idle:  # first, for only this one can be asked for: the others make way
             default = self.directory == default_directory()
-            ports["airflow"] = pick_airflow_port(config.ports.get("airflow"), prefer_default=default)
+            ports["airflow"] = pick_airflow_port(ports, prefer_default=default)
             if default and ports["airflow"] != DEFAULT_AIRFLOW_PORT and not os.environ.get("AIRFLOW_PORT"):
                 self._say(f"port {DEFAULT_AIRFLOW_PORT} is taken: Airflow's UI is on port {ports['airflow']}")
+        ports |= pick_ports(ports, [name for name in idle if name != "airflow" or name not in ports])
         return StackConfig(config.directory, ports, config.passwords)
 
     def _launch(self, service: Service, config: StackConfig, programs: Sequence[Program]) -> None:

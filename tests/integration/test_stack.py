@@ -22,7 +22,6 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from local.config import CHECKOUT, StackError
-from local.ports import pick_airflow_port, pick_ports
 from local.programs import clean_environment
 from local.stack import Stack
 from local.supervision import MARKER
@@ -217,10 +216,15 @@ def test_long_path_of_the_stack(directory: Path) -> None:
     assert processes_of(deep) == []
 
 
-def test_whole_stack_listens_on_loopback_only_and_ends_completely(directory: Path) -> None:
+def test_whole_stack_listens_on_loopback_only_and_ends_completely(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Stack(directory)
+    stack.start(("drive",))
+    stack.stop()
+    azurite = next(line.port for line in stack.status() if line.service == "azurite")
+    monkeypatch.setenv("AIRFLOW_PORT", str(azurite))  # picked, and nobody listens there yet: Azurite has to make way
     with stack.running():
         assert stack.is_up()
+        assert stack.addresses.airflow_url.endswith(f":{azurite}")
         with stack.airflow_client() as client:
             health = client.get("/monitor/health").raise_for_status().json()
         assert {part["status"] for part in health.values()} == {"healthy"}
@@ -241,24 +245,6 @@ def _airflow(stack: Stack, *arguments: str) -> str:
     command = [str(Path(sys.prefix) / "bin" / "airflow"), *arguments]
     done = subprocess.run(command, env=stack.airflow_env(), cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return done.stdout
-
-
-def test_airflow_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert pick_airflow_port(port, prefer_default=False) != port
-        monkeypatch.setenv("AIRFLOW_PORT", str(port))
-        with pytest.raises(StackError, match=f"port {port} .AIRFLOW_PORT. is taken"):
-            pick_airflow_port(None, prefer_default=True)
-    assert pick_airflow_port(None, prefer_default=True) == port
-    monkeypatch.setenv("AIRFLOW_PORT", "http")
-    with pytest.raises(StackError, match="AIRFLOW_PORT"):
-        pick_airflow_port(None, prefer_default=True)
-
-
-def test_ports_differ() -> None:
-    names = [str(number) for number in range(20)]
-    assert len(set(pick_ports({}, names).values())) == len(names)
 
 
 def test_caller_settings_do_not_leak(monkeypatch: pytest.MonkeyPatch) -> None:
