@@ -65,6 +65,8 @@ def last_place(customers: int, percent: int) -> int:
 def limits(weights: Iterable[KnownWeight], percent: int, first_chunk: int, last_chunk: int) -> Iterator[Limit]:
     """Give the limits of every merchant at every boundary of the batch at which it has a customer with a weight.
 
+    Merchant by merchant; the boundaries of each follow one another, from its first to the batch's last.
+
     Parameters
     ----------
     weights

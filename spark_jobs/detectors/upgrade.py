@@ -7,7 +7,8 @@ customer is compared with the two limits, at its own chunks and at those where a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -42,11 +43,10 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         boundary by boundary would take another pass over the rows.
     """
     spark = batch.increments.sparkSession
-    by_weight = list(places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk))
+    by_weight = _by_weight(batch, upgrade_percent)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
-    schema = f"merchant string, chunk int, place long, most_weight {_WEIGHT}, ranked long"
-    limits = _limits(batch, spark.createDataFrame(by_weight, schema))
+    limits = _limits(batch, by_weight)
     if not all(known.ranked_before for known in batch.weights):
         limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
     limits = limits.select("*", _is_easier().alias("is_easier"))
@@ -74,8 +74,18 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     )
 
 
-def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
+def _by_weight(batch: Batch, upgrade_percent: int) -> dict[str, list[places.Limit]]:
+    """Give the limits by weight of each merchant."""
+    found = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
+    return {merchant: list(limits) for merchant, limits in groupby(found, lambda limit: limit.merchant)}
+
+
+def _limits(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> DataFrame:
     """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight, ranked``."""
+    boundaries = batch.increments.sparkSession.createDataFrame(
+        [(merchant, [limit[1:] for limit in limits]) for merchant, limits in by_weight.items()],
+        f"merchant string, boundaries array<struct<chunk int, place long, most_weight {_WEIGHT}, ranked long>>",
+    )
     # A customer leaves the number of transactions that it had, and comes to another.
     moves = F.array(
         F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
@@ -101,8 +111,8 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
             F.lead("changed_at", 1, NEVER).over(so_far).alias("changed_again_at"),
             F.sum("customers").over(so_far).alias("customers_there"),
         )
-        .join(F.broadcast(by_weight), "merchant")
-        .where((F.col("chunk") >= F.col("changed_at")) & (F.col("chunk") < F.col("changed_again_at")))
+        .join(F.broadcast(boundaries), "merchant")
+        .select("merchant", "transactions", "customers_there", F.inline(_unchanged()))
         .select("*", F.sum("customers_there").over(from_top).alias("customers"))
         .where(F.col("customers") >= F.col("place"))
         .groupBy("merchant", "chunk")
@@ -112,6 +122,18 @@ def _limits(batch: Batch, by_weight: DataFrame) -> DataFrame:
             F.first("ranked").alias("ranked"),
         )
     )
+
+
+def _unchanged() -> Column:
+    """Give the part of ``boundaries`` from ``changed_at`` on and before ``changed_again_at``, looked up by place.
+
+    Boundaries follow each other from the merchant's first one to the end of the batch. To compare each change with all of them
+    would cost changes x boundaries.
+    """
+    first = F.col("boundaries")[0]["chunk"]
+    since = F.greatest("changed_at", first)
+    until = F.least("changed_again_at", first + F.size("boundaries"))
+    return F.slice("boundaries", since - first + 1, F.greatest(until - since, F.lit(0)))
 
 
 def _is_easier() -> Column:
@@ -137,7 +159,7 @@ def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
     )
 
 
-def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
+def _totals(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> DataFrame:
     """Give the customers' totals at every boundary of the batch: ``merchant, customer, since, chunk, transactions, weight``.
 
     ``since`` is the chunk that has made the total what it is, ``BEFORE`` if the state did. Left out are customers whose weight is
@@ -154,8 +176,7 @@ def _totals(batch: Batch, by_weight: Sequence[places.Limit]) -> DataFrame:
         ),
     )
     # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
-    # Of a merchant's limits the last one stays, which is the largest.
-    most = {limit.merchant: limit.most_weight for limit in sorted(by_weight, key=lambda limit: limit.most_weight)}
+    most = {merchant: max(limit.most_weight for limit in limits) for merchant, limits in by_weight.items()}
     ranked = batch.increments.sparkSession.createDataFrame(
         [(merchant, batch.first_chunk, batch.last_chunk, weight) for merchant, weight in most.items()],
         f"merchant string, first_chunk int, last_chunk int, most_weight {_WEIGHT}",
