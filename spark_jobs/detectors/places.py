@@ -62,10 +62,10 @@ def last_place(customers: int, percent: int) -> int:
     return percent * (customers - 1) // 100 + 1
 
 
-def limits(weights: Iterable[KnownWeight], percent: int, first_chunk: int, last_chunk: int) -> Iterator[Limit]:
+def limits(weights: Iterable[KnownWeight], percent: int, first_chunk: int, last_chunk: int) -> dict[str, list[Limit]]:
     """Give the limits of every merchant at every boundary of the batch at which it has a customer with a weight.
 
-    Merchant by merchant; the boundaries of each follow one another, from its first to the batch's last.
+    Those of a merchant follow one another, from its first boundary to the batch's last.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def limits(weights: Iterable[KnownWeight], percent: int, first_chunk: int, last_
     merchants: dict[str, list[KnownWeight]] = defaultdict(list)
     for known in weights:
         merchants[known.merchant].append(known)
-    for merchant, rows in merchants.items():
-        yield from _limits_of(merchant, rows, percent, range(first_chunk, last_chunk + 1))
+    chunks = range(first_chunk, last_chunk + 1)
+    return {merchant: list(_limits_of(merchant, rows, percent, chunks)) for merchant, rows in merchants.items()}
 
 
 def _limits_of(merchant: str, rows: list[KnownWeight], percent: int, chunks: range) -> Iterator[Limit]:

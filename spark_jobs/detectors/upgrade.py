@@ -8,7 +8,6 @@ customer is compared with the two limits, at its own chunks and at those where a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -43,7 +42,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         boundary by boundary would take another pass over the rows.
     """
     spark = batch.increments.sparkSession
-    by_weight = _by_weight(batch, upgrade_percent)
+    by_weight = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
     limits = _limits(batch, by_weight)
@@ -72,12 +71,6 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         },
         rules={"upgrade_percent": upgrade_percent, "upgrade_min_transactions": upgrade_min_transactions},
     )
-
-
-def _by_weight(batch: Batch, upgrade_percent: int) -> dict[str, list[places.Limit]]:
-    """Give the limits by weight of each merchant."""
-    found = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
-    return {merchant: list(limits) for merchant, limits in groupby(found, lambda limit: limit.merchant)}
 
 
 def _limits(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> DataFrame:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from detectors import DETECTORS, detect_all, upgrade
+from detectors import DETECTORS, detect_all, places, upgrade
 from detectors.batch import BEFORE, Batch, running_totals
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
@@ -235,7 +235,7 @@ def test_patid1_leaves_out_who_is_too_heavy_for_the_own_merchant(spark: SparkSes
         rows = [buy(customer=f"c{number}", merchant="M") for number in range(10)]
         tables.add(case, rows, [weigh(f"c{number}", str(lightest + number), "M") for number in range(10)], 1, 2)
     batch = replace(tables.batch(spark), last_chunk=2)
-    totals = upgrade._totals(batch, upgrade._by_weight(batch, 10))
+    totals = upgrade._totals(batch, places.limits(batch.weights, 10, 1, 2))
     # The limit of the dear one lets all customers of the cheap one pass; each would have a row for every boundary.
     assert sorted(map(tuple, totals.select("merchant", "customer", "chunk").collect())) == [
         ("cheap/M", "c0", 1),

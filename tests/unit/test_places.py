@@ -40,13 +40,12 @@ def test_limits_are_those_of_all_weights_in_order(seen: list[tuple[int, Decimal]
         if weights:
             place = last_place(len(weights), percent)
             expected.append(Limit("M", chunk, place, weights[place - 1], len(weights)))
-    assert list(limits(known(seen, percent), percent, 1, CHUNKS)) == expected
+    assert limits(known(seen, percent), percent, 1, CHUNKS) == {"M": expected}
 
 
 def test_merchants_do_not_meet() -> None:
     rows = [KnownWeight("A", True, 0, 2, Decimal(5), None), KnownWeight("B", False, 1, 0, Decimal(7), 1)]
-    assert list(limits(rows, 10, 1, 2)) == [
-        Limit("A", 2, 1, Decimal(5), 1),
-        Limit("B", 1, 1, Decimal(7), 1),
-        Limit("B", 2, 1, Decimal(7), 1),
-    ]
+    assert limits(rows, 10, 1, 2) == {
+        "A": [Limit("A", 2, 1, Decimal(5), 1)],
+        "B": [Limit("B", 1, 1, Decimal(7), 1), Limit("B", 2, 1, Decimal(7), 1)],
+    }

@@ -22,7 +22,7 @@ def taken() -> Iterator[int]:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """The only two ports that there are to pick from, both free."""
-    first = next(port for port in range(20_000, 32_000) if ports.is_free(port) and ports.is_free(port + 1))
+    first = next(port for port in ports._CANDIDATES if ports.is_free(port) and ports.is_free(port + 1))
     monkeypatch.setattr(ports, "_CANDIDATES", range(first, first + 2))
     return first, first + 1
 
