@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--repeats", type=int, default=3, help="runs of everything that is compared (3)")
     parser.add_argument("--scale", type=int, default=100, help="row 8: length of the long feed, in BankSims (100)")
-    parser.add_argument("--batch-chunks", type=int, default=200, help="row 8: chunks in a batch (200)")
+    parser.add_argument("--batch-chunks", type=int, default=600, help="row 8: chunks in a batch (600)")
     parser.add_argument("--idle-minutes", type=float, default=10, help="row 10: how long to watch (10)")
     options = parser.parse_args(arguments)
     try:

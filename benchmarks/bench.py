@@ -51,7 +51,7 @@ class Options:
 
     repeats: int = 3
     scale: int = 100
-    batch_chunks: int = 200
+    batch_chunks: int = 600
     idle_minutes: float = 10
 
 

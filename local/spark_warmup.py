@@ -48,7 +48,7 @@ def main(directory: Path) -> None:
         fit_to_size(spark, rows)
         weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
         added = kept(increments(read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)))
-        if sum(rows_by_chunk(added).values()) != _ROWS or not detect_all(_batch(added, weighted), _RULES).collect():
+        if sum(rows_by_chunk(added).values()) != _ROWS or not detect_all(_batch(added, weighted), _RULES):
             raise SystemExit("Spark does not find in the warm-up feed what is there")
     # The session stays: it is the jobs' own.
     shutil.rmtree(folder)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 # What follows is found through this line: Databricks may execute this file without its directory on the path, and without
@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent
 from detectors import DETECTIONS, DETECTORS, detect_all
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import Landed, landed_blobs, verify_checksums, verify_rows
-from detectors.session import fit_to_size, kept
+from detectors.session import fit_to_size, is_small, kept
 from detectors.staging import Staging, jdbc_options, observed
 from detectors.state import batch_state, read_batch
 from detectors.steps import reason_last, step
@@ -62,7 +62,9 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     with step("transactions read") as facts, ThreadPoolExecutor(1) as beside:
         names = ("feed", "first_chunk", "last_chunk", "importance", "storage_url")
         landed = landed_blobs(staging, **{name: getattr(args, name) for name in names})
-        fit_to_size(spark, sum(chunk.rows for chunk in landed.chunks))
+        landed_rows = sum(chunk.rows for chunk in landed.chunks)
+        fit_to_size(spark, landed_rows)
+        small = is_small(landed_rows)
         verified = beside.submit(_verify_and_weigh, spark, staging, landed, args.weight_scope)
         try:
             added = kept(increments(read_chunks(spark, [c.path for c in landed.chunks], args.columns)))
@@ -72,7 +74,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         verify_rows(landed.chunks, rows)
         facts.append(f"{sum(rows.values())} transactions")
     with step("totals staged") as facts, ThreadPoolExecutor(1) as beside:
-        state = beside.submit(batch_state, staging)  # Spark has a lot to ask and to plan before it reads a row
+        state = beside.submit(batch_state, staging, split=not small)  # Spark has a lot to ask and to plan before it reads a row
         pair_count = Observation()
         counted = totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs"))
         staging.write("staged_pair", counted, "merchant", "customer")
@@ -86,18 +88,22 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         counts_staged = beside.submit(
             staging.write, "staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long")
         )
-        found = detect_all(batch, vars(args)).collect()
+        found = detect_all(batch, vars(args), at_once=small)
         counts = Counter(row["pattern_id"] for row in found)
         facts.extend(f"{d.PATTERN_ID} {counts[d.PATTERN_ID]}" for d in DETECTORS)
         counts_staged.result()
-    with step("detections staged"):
-        if found:
-            staging.write("staged_detection", spark.createDataFrame(found, DETECTIONS))
     if args.still_holds == "yes":
         with step("what still holds staged"):
-            staging.write("staged_holding", detect_all(batch.at_end(), vars(args)))
-    with step("staging complete"):
-        staging.complete()
+            _stage(staging, "staged_holding", detect_all(batch.at_end(), vars(args)))
+    with step("detections staged"), ThreadPoolExecutor(1) as beside:
+        completed = beside.submit(staging.complete, len(found))
+        _stage(staging, "staged_detection", found)
+        completed.result()
+
+
+def _stage(staging: Staging, table: str, found: Sequence[Row]) -> None:
+    if found:
+        staging.write(table, staging.spark.createDataFrame(found, DETECTIONS))
 
 
 def _verify_and_weigh(spark: SparkSession, staging: Staging, landed: Landed, weight_scope: str) -> list[str]:

@@ -1,5 +1,5 @@
 -- Apply one batch: all of it or nothing, in one transaction. A batch that is applied already is left as it is: every statement
--- works on ledger.committable, which no longer lists it.
+-- works on ledger.committable, which lists only what check_batch lets pass.
 
 select ledger.check_batch(%(batch_id)s);
 

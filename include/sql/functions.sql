@@ -1,7 +1,7 @@
 -- The functions of the ledger: what the commit of a batch needs beyond plain statements. Applied after views.sql, and idempotent.
 
--- Refuse a batch whose staging does not fit the ledger. Called first by commit_batch.sql; locks the feed, so that of two commits
--- one waits, and then finds nothing to do.
+-- Refuse a batch whose staging does not fit the ledger, and choose the staging. Called first by commit_batch.sql; locks the feed, so
+-- that of two commits one waits, and then finds nothing to do.
 create or replace function ledger.check_batch(asked bigint) returns text
 language plpgsql as $$
 declare
@@ -30,11 +30,12 @@ begin
         raise exception 'batch % rebuilds up to chunk %, but chunk % is the last one applied', asked, b.last_chunk, last
             using hint = 'Trigger the rebuild again.';
     end if;
-    select staging_id into staging from ledger.committable where batch_id = asked;
+    select staging_id into staging from ledger.staged where batch_id = asked;
     if staging is null then
         raise exception 'batch % has no complete staging: its detection job did not finish', asked
             using hint = 'The next run of the DAG starts the job again.';
     end if;
+    update ledger.batch set staging_id = staging where batch_id = asked;
     select k as chunk, c.landed_rows, coalesce(s.transactions, 0) as transactions into wrong
     from generate_series(b.first_chunk, b.last_chunk) k
     left join ledger.chunk c on c.feed_id = b.feed_id and c.chunk = k

@@ -117,6 +117,9 @@ alter table ledger.batch add column if not exists run_id text;             -- th
 alter table ledger.batch add column if not exists staged_at timestamptz;   -- when its job had staged what was committed
 alter table ledger.batch add column if not exists exported_at timestamptz; -- when all was written that was due once it was applied
 
+-- Which staging its commit took: chosen once, at its start.
+alter table ledger.batch add column if not exists staging_id text;
+
 -- Open is what is neither applied nor closed: one batch a feed that will change the state, and one audit beside it.
 drop index if exists ledger.batch_open;
 drop index if exists ledger.batch_applied;

@@ -1,13 +1,17 @@
 -- Staging, and what an audit compares it with; applied after schema.sql, and like it idempotent. No row is needed once its batch has ended.
 
--- What a detection job found. Every execution of the job writes under a staging_id of its own and ends with its row in staged_batch,
--- so two executions of the same batch (a run forgotten by Databricks and started again) never mix.
+-- What a detection job found. Every execution of the job writes under a staging_id of its own and ends with its row in staged_batch
+-- and its detections, so two executions of the same batch (a run forgotten by Databricks and started again) never mix.
 create table if not exists ledger.staged_batch (
     batch_id   bigint      not null,
     staging_id text        not null,
     staged_at  timestamptz not null default now(),
     primary key (batch_id, staging_id)
 );
+
+-- Written at the same time as the detections: complete is what has as many of them. Null in rows that an older job has staged, which
+-- wrote them before.
+alter table ledger.staged_batch add column if not exists detections bigint;
 
 create table if not exists ledger.staged_chunk (
     batch_id     bigint  not null,

@@ -102,7 +102,8 @@ cross join lateral (
 -- its own; the others are null, which makes a union forget how many digits its numbers have.
 create view ledger.batch_state as
 select m.batch_id, m.staging_id, r.kind, m.merchant, r.customer, r.transactions, r.amount::numeric(24, 2), r.seen_female, r.seen_male,
-       r.weight::numeric(38, 12), r.female, r.male, r.ranked_before, r.customers, r.chunk, r.place
+       r.weight::numeric(38, 12), r.female, r.male, r.ranked_before, r.customers, r.chunk, r.place,
+       hashtext(m.merchant) & 7 as part -- the same for all rows of a merchant: so that several queries can share them
 from ledger.batch_merchant m
 cross join lateral (
     -- merchant: its totals.
@@ -209,13 +210,18 @@ create or replace view ledger.staged as
 select distinct on (b.batch_id) b.batch_id, b.feed_id, b.purpose, b.first_chunk, b.last_chunk, s.staging_id
 from ledger.batch b
 join ledger.staged_batch s on s.batch_id = b.batch_id
-where b.applied_at is null and b.closed_at is null
+where b.applied_at is null and b.closed_at is null and (s.detections is null or s.detections = (
+    select count(*) from ledger.staged_detection d where d.batch_id = s.batch_id and d.staging_id = s.staging_id
+))
 order by b.batch_id, s.staged_at, s.staging_id;
 
--- Those that can be committed now.
+-- The batch that is being committed: ledger.check_batch has chosen its staging. Nothing is counted here, which PostgreSQL might do again
+-- for every row that it joins.
 drop view if exists ledger.committable;
 create view ledger.committable as
-select batch_id, feed_id, purpose, first_chunk, last_chunk, staging_id from ledger.staged where purpose <> 'audit';
+select batch_id, feed_id, purpose, first_chunk, last_chunk, staging_id
+from ledger.batch
+where applied_at is null and closed_at is null and purpose <> 'audit' and staging_id is not null;
 
 -- The ended batches of which rows are in staging: a second execution of a job that Databricks had forgotten, or a closed audit.
 -- Jumps from one batch to the next in the primary keys: an open audit of a big feed has millions of rows that stay.

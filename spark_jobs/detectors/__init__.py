@@ -6,10 +6,11 @@ A new one is a module with what :class:`Detector` lists, and its name in ``DETEC
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, Protocol
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from detectors import child, dei_needed, upgrade
@@ -44,8 +45,8 @@ DETECTIONS = "chunk int, pattern_id string, action_type string, merchant string,
 """Schema of what :func:`detect_all` gives."""
 
 
-def detect_all(batch: Batch, rules: Mapping[str, Any]) -> DataFrame:
-    """Give the detections of all patterns: ``chunk, pattern_id, action_type, merchant, customer, evidence``.
+def detect_all(batch: Batch, rules: Mapping[str, Any], *, at_once: bool = False) -> list[Row]:
+    """Find the detections of all patterns: ``chunk, pattern_id, action_type, merchant, customer, evidence``.
 
     Parameters
     ----------
@@ -53,16 +54,15 @@ def detect_all(batch: Batch, rules: Mapping[str, Any]) -> DataFrame:
         The batch.
     rules
         Values by argument name; more than the detectors take does no harm.
+    at_once
+        Let Spark plan for the detectors beside each other. What all of them use is worked out for the first that asks, and the
+        others' tasks wait for it: of a large batch that leaves less of Spark to the one that works.
     """
-    found = [
-        detector.detect(batch, **{name: rules[name] for name in detector.ARGUMENTS}).select(
-            "chunk",
-            F.lit(detector.PATTERN_ID).alias("pattern_id"),
-            F.lit(detector.ACTION_TYPE).alias("action_type"),
-            "merchant",
-            "customer",
-            "evidence",
-        )
-        for detector in DETECTORS
-    ]
-    return reduce(DataFrame.unionByName, found)
+
+    def found_by(detector: Detector) -> list[Row]:
+        found = detector.detect(batch, **{name: rules[name] for name in detector.ARGUMENTS})
+        what = (F.lit(detector.PATTERN_ID).alias("pattern_id"), F.lit(detector.ACTION_TYPE).alias("action_type"))
+        return found.select("chunk", *what, "merchant", "customer", "evidence").collect()
+
+    with ThreadPoolExecutor(len(DETECTORS) if at_once else 1) as pool:
+        return list(chain.from_iterable(pool.map(found_by, DETECTORS)))

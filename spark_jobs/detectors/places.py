@@ -1,18 +1,20 @@
-"""Which places of a merchant's customers qualify for PatId1, and how low a weight must be for that, at each boundary of a batch.
+"""Which places of a merchant's customers qualify for PatId1, and what a customer needs for that, at each boundary of a batch.
 
 Of n customers, those qualify whose rank fulfils ``100 * (rank - 1) <= percent * (n - 1)``: that is, at most
 ``percent * (n - 1) // 100`` customers stand before them. Whole numbers: the same set as quantiles with linear interpolation,
 without their rounding. So the next one in order is the last whose value qualifies, and all that tie with it.
 
-A weight does not change, so new customers alone decide: this needs no row of the batch, and no old customer but those around the
-last place.
+A weight does not change, so new customers alone decide on the limit by weight: it needs no row of the batch, and no old customer
+but those around the last place. The limit by transactions follows from how many customers have how many transactions: some
+hundred numbers, of which a few change at each boundary.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -54,6 +56,22 @@ class Limit(NamedTuple):
     chunk: int
     place: int
     most_weight: Decimal
+    customers: int
+
+
+class Move(NamedTuple):
+    """How many customers come to a number of transactions, or leave it (then less than zero).
+
+    Attributes
+    ----------
+    chunk
+        At which boundary; 0: they had it before the batch.
+    transactions, customers
+        The two numbers.
+    """
+
+    chunk: int
+    transactions: int
     customers: int
 
 
@@ -104,3 +122,24 @@ def _limits_of(merchant: str, rows: list[KnownWeight], percent: int, chunks: ran
         while below + len(low) < place:
             heapq.heappush(low, -heapq.heappop(high))
         yield Limit(merchant, chunk, place, -low[0], customers)
+
+
+def least_transactions(limits: Iterable[Limit], moves: Sequence[Move]) -> Iterator[int]:
+    """Give, for each of a merchant's limits, how many transactions the customer at its ``place`` has.
+
+    Parameters
+    ----------
+    limits
+        In the order of their boundaries.
+    moves
+        Of the merchant's customers that have a weight; those that stay below the result throughout may be missing.
+    """
+    to_come = sorted(moves, key=lambda move: move.chunk, reverse=True)
+    customers: Counter[int] = Counter()
+    for limit in limits:
+        while to_come and to_come[-1].chunk <= limit.chunk:
+            move = to_come.pop()
+            customers[move.transactions] += move.customers
+        from_top = sorted(customers, reverse=True)
+        standing = itertools.accumulate(customers[transactions] for transactions in from_top)
+        yield next(transactions for transactions, place in zip(from_top, standing, strict=True) if place >= limit.place)

@@ -21,6 +21,11 @@ _NOT_SUPPORTED = "0A"
 _USUAL = "transaction_patterns.usual."
 
 
+def is_small(rows: int) -> bool:
+    """Whether a batch of so many rows is small: planning it takes Spark longer than working it out."""
+    return rows <= SMALL_ROWS
+
+
 def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL) -> None:
     """Let the session plan for a batch of so many rows; nothing of it changes a result.
 
@@ -37,7 +42,7 @@ def fit_to_size(spark: SparkSession, rows: int, small: Mapping[str, str] = SMALL
     for name, value in small.items():
         try:
             usual = _usual(spark, name)
-            spark.conf.set(name, value if rows <= SMALL_ROWS else usual)
+            spark.conf.set(name, value if is_small(rows) else usual)
         except PySparkException as error:
             print(f"{name} stays as it is: {error.getCondition() or type(error).__name__}", flush=True)
 

@@ -1,10 +1,10 @@
 """The job's edge to PostgreSQL: it reads the ledger and writes staging rows, both by JDBC, and changes no state.
 
 Every execution writes under a ``staging_id`` of its own, so a job that is killed and started again never mixes with what
-it left behind. Crash windows: a job killed midway leaves staging rows without a row in ``ledger.staged_batch``; nobody
-reads them, and the commit of the batch drops them, or the next run of the DAG when the batch is committed already. A part
-that Spark writes a second time, because it has lost the answer to the first, violates the table's primary key: the job
-fails, and is started again. Nothing remains.
+it left behind. Crash windows: a job killed midway leaves staging rows without a row in ``ledger.staged_batch``, or with fewer
+detections than that row counts; nobody reads them, and the commit of the batch drops them, or the next run of the DAG when the
+batch is committed already. A part that Spark writes a second time, because it has lost the answer to the first, violates the
+table's primary key: the job fails, and is started again. Nothing remains.
 """
 
 from __future__ import annotations
@@ -71,16 +71,17 @@ class Staging:
     batch_id: int
     staging_id: str
 
-    def ledger(self, table: str) -> DataFrame:
+    def ledger(self, table: str, **how: str) -> DataFrame:
         """Read a table of the ledger; Spark pushes filters on it down to PostgreSQL."""
         # Without a fetch size the driver of PostgreSQL holds the whole result in memory.
-        options = {**self.options, "fetchsize": "10000"}
+        options = {**self.options, "fetchsize": "10000", **how}
         return self.spark.read.format("jdbc").options(**options, dbtable=f"ledger.{table}").load()
 
-    def read(self, view: str, *columns: str) -> DataFrame:
-        """Read columns of this execution's rows of a view on staging and state."""
+    def read(self, view: str, *columns: str, split_by: str = "", parts: int = 1) -> DataFrame:
+        """Read columns of this execution's rows of a view on staging and state; by one query for each number in ``split_by``."""
+        split = {"partitionColumn": split_by, "lowerBound": "0", "upperBound": str(parts), "numPartitions": str(parts)}
         own = (F.col("batch_id") == self.batch_id) & (F.col("staging_id") == self.staging_id)
-        return self.ledger(view).where(own).select(*columns)
+        return self.ledger(view, **split if split_by else {}).where(own).select(*columns)
 
     def write(self, table: str, rows: DataFrame, *order: str) -> None:
         """Append rows to a staging table of the ledger; many in the ``order`` of its key, so that its pages fill one by one."""
@@ -91,9 +92,9 @@ class Staging:
         options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true", "stringtype": "unspecified"}
         staged.write.format("jdbc").options(**options, dbtable=f"ledger.{table}").mode("append").save()
 
-    def complete(self) -> None:
-        """Mark the staging complete; the last that the job writes."""
-        self.write("staged_batch", self.spark.range(1).select())
+    def complete(self, detections: int) -> None:
+        """Mark the staging complete, once so many detections are there too: they may be written beside this row."""
+        self.write("staged_batch", self.spark.createDataFrame([(detections,)], "detections long"))
 
     def _own_columns(self) -> tuple[Column, Column]:
         # As text: a number would stand in the code that Spark generates, which would then be compiled anew for every batch.

@@ -16,11 +16,22 @@ _PAIR = ("merchant", "customer", "transactions", "amount", "seen_female", "seen_
 _MERCHANT = ("merchant", "transactions", "female", "male")
 _TOTAL = ("merchant", "transactions", "customers")
 _IDLE = ("merchant", "customer", "transactions", "weight")
+_PARTS = 8  # numbers of the view's column `part`, from 0 on: so many that the two largest merchants rarely share one
 _COLUMNS = dict.fromkeys((*_PAIR, *_MERCHANT, *_TOTAL, *_IDLE, *KnownWeight._fields))  # each once
 
 
-def batch_state(staging: Staging) -> DataFrame:
-    """Give the view ``batch_state``; it is queried when a row of it is first used, so the totals must be staged by then."""
+def batch_state(staging: Staging, *, split: bool = False) -> DataFrame:
+    """Give the view ``batch_state``; it is queried when a row of it is first used, so the totals must be staged by then.
+
+    Parameters
+    ----------
+    staging
+        This execution's staging rows.
+    split
+        Let several queries share the merchants: one of them keeps one processor busy.
+    """
+    if split:
+        return kept(staging.read("batch_state", "kind", *_COLUMNS, split_by="part", parts=_PARTS))
     # One query gives one partition, but Spark forgets it. Once it knows, nothing of a small batch has to travel.
     return kept(staging.read("batch_state", "kind", *_COLUMNS).coalesce(1))
 

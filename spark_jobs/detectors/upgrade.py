@@ -1,13 +1,16 @@
 """PatId1, UPGRADE: among a big merchant's customers, one of the most active and of the least important.
 
-No customer is ranked. The limit by weight follows from the weights of new customers (``detectors.places``); the limit by
-transactions from how many customers have how many transactions, a few hundred numbers that each chunk changes a little. Then a
-customer is compared with the two limits, at its own chunks and at those where a limit has become easier to meet.
+No customer is ranked. What the last one that qualifies has, by transactions and by weight, is worked out for each boundary from a
+few numbers (``detectors.places``). Then a customer is compared with these limits, at its own chunks and at those where a limit
+has become easier to meet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -20,6 +23,7 @@ ACTION_TYPE = "UPGRADE"
 ARGUMENTS: Arguments = {"upgrade_percent": int, "upgrade_min_transactions": int}
 
 _WEIGHT = "decimal(38,12)"
+_BOUNDARY = f"struct<chunk int, least_transactions long, most_weight {_WEIGHT}, ranked long, is_easier boolean>"
 
 
 def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int) -> DataFrame:
@@ -45,18 +49,34 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     by_weight = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
-    limits = _limits(batch, by_weight)
-    if not all(known.ranked_before for known in batch.weights):
-        limits = limits.join(F.broadcast(_over(batch, upgrade_min_transactions)), ["merchant", "chunk"])
-    limits = limits.select("*", _is_easier().alias("is_easier"))
-    holds = (
-        _totals(batch, by_weight)
-        .join(F.broadcast(limits), ["merchant", "chunk"])
-        .where(
-            ((F.col("chunk") == F.col("since")) | F.col("is_easier"))
-            & (F.col("transactions") >= F.col("least_transactions"))
-            & (F.col("weight") <= F.col("most_weight"))
+    with ThreadPoolExecutor(1) as beside:
+        over_since = beside.submit(_over_since, batch, upgrade_min_transactions)
+        moves = _moves(batch)
+    # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
+    boundaries = spark.createDataFrame(
+        list(_boundaries(by_weight, moves, over_since.result())),
+        f"merchant string, boundaries array<{_BOUNDARY}>, fewest_transactions long, greatest_weight {_WEIGHT}",
+    )
+    # To compare each of the customers' totals with all boundaries of the merchant would cost totals x boundaries: most customers
+    # are never light enough or never active enough, and the others meet the boundaries from `since` up to before `until` alone.
+    first = F.col("boundaries")[0]["chunk"]
+    begin, end = F.greatest("since", first), F.least("until", first + F.size("boundaries"))
+    while_it_stood = F.slice("boundaries", begin - first + 1, F.greatest(end - begin, F.lit(0)))
+
+    def qualifies(boundary: Column) -> Column:
+        return (
+            ((boundary["chunk"] == F.col("since")) | boundary["is_easier"])
+            & (F.col("transactions") >= boundary["least_transactions"])
+            & (F.col("weight") <= boundary["most_weight"])
         )
+
+    holds = (
+        _totals(batch)
+        .join(F.broadcast(boundaries), "merchant")
+        .where((F.col("transactions") >= F.col("fewest_transactions")) & (F.col("weight") <= F.col("greatest_weight")))
+        .select("*", F.get(F.filter(while_it_stood, qualifies), F.lit(0)).alias("met"))
+        .where(F.col("met").isNotNull())
+        .select("merchant", "customer", "transactions", "weight", "met.*")
     )
     return first_boundary(
         holds,
@@ -73,91 +93,70 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     )
 
 
-def _limits(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> DataFrame:
-    """Give what a customer needs at each boundary: ``merchant, chunk, least_transactions, most_weight, ranked``."""
-    boundaries = batch.increments.sparkSession.createDataFrame(
-        [(merchant, [limit[1:] for limit in limits]) for merchant, limits in by_weight.items()],
-        f"merchant string, boundaries array<struct<chunk int, place long, most_weight {_WEIGHT}, ranked long>>",
-    )
+def _moves(batch: Batch) -> dict[str, list[places.Move]]:
+    """Give by merchant how its customers with a weight change their numbers of transactions, and those before the batch."""
     # A customer leaves the number of transactions that it had, and comes to another.
     moves = F.array(
         F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
         F.struct("transactions", F.lit(1).cast("long").alias("customers")),
     )
-    changes = (
+    rows = (
         batch.running.where(F.col("weight").isNotNull())
-        .select("merchant", F.col("chunk").alias("changed_at"), F.inline(moves))
+        .select("merchant", "chunk", F.inline(moves))
         .where(F.col("transactions") > 0)
-        .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("changed_at"), "transactions", "customers"))
-        .groupBy("merchant", "transactions", "changed_at")
+        .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions", "customers"))
+        .groupBy("merchant", "chunk", "transactions")
         .agg(F.sum("customers").alias("customers"))
-        # Every window below is within a merchant: what is left by now travels once more, not three times.
-        .repartition("merchant")
     )
-    so_far = Window.partitionBy("merchant", "transactions").orderBy("changed_at")
-    from_top = Window.partitionBy("merchant", "chunk").orderBy(F.desc("transactions"))
-    return (
-        changes.select(
-            "merchant",
-            "transactions",
-            "changed_at",
-            F.lead("changed_at", 1, NEVER).over(so_far).alias("changed_again_at"),
-            F.sum("customers").over(so_far).alias("customers_there"),
-        )
-        .join(F.broadcast(boundaries), "merchant")
-        .select("merchant", "transactions", "customers_there", F.inline(_unchanged()))
-        .select("*", F.sum("customers_there").over(from_top).alias("customers"))
-        .where(F.col("customers") >= F.col("place"))
-        .groupBy("merchant", "chunk")
-        .agg(
-            F.max("transactions").alias("least_transactions"),
-            F.first("most_weight").alias("most_weight"),
-            F.first("ranked").alias("ranked"),
-        )
-    )
+    found: dict[str, list[places.Move]] = defaultdict(list)
+    for merchant, *move in rows.collect():
+        found[merchant].append(places.Move(*move))
+    return found
 
 
-def _unchanged() -> Column:
-    """Give the part of ``boundaries`` from ``changed_at`` on and before ``changed_again_at``, looked up by place.
-
-    Boundaries follow each other from the merchant's first one to the end of the batch. To compare each change with all of them
-    would cost changes x boundaries.
-    """
-    first = F.col("boundaries")[0]["chunk"]
-    since = F.greatest("changed_at", first)
-    until = F.least("changed_again_at", first + F.size("boundaries"))
-    return F.slice("boundaries", since - first + 1, F.greatest(until - since, F.lit(0)))
-
-
-def _is_easier() -> Column:
-    """Whether less is needed than at the boundary before; so too when that one is in another batch or does not count."""
-    before = Window.partitionBy("merchant").orderBy("chunk")
-    fewer = F.col("least_transactions") < F.lag("least_transactions").over(before)
-    heavier = F.col("most_weight") > F.lag("most_weight").over(before)
-    return F.coalesce(fewer | heavier, F.lit(True))
-
-
-def _over(batch: Batch, upgrade_min_transactions: int) -> DataFrame:
-    """Give the chunks that touch a merchant and leave it with more transactions than the threshold: ``merchant, chunk``.
-
-    A chunk that does not touch the merchant changes neither its numbers nor its limits.
-    """
+def _over_since(batch: Batch, upgrade_min_transactions: int) -> dict[str, int]:
+    """Give the chunk that brings a merchant over the threshold, or ``NEVER``, for those that were not over it before."""
+    not_before = sorted({known.merchant for known in batch.weights if not known.ranked_before})
+    if not not_before:
+        return {}
+    asked = batch.increments.sparkSession.createDataFrame([(merchant,) for merchant in not_before], "merchant string")
     so_far = Window.partitionBy("merchant").orderBy("chunk")
-    return (
+    rows = (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
-        .unionByName(batch.increments.groupBy("merchant", "chunk").agg(F.sum("transactions").alias("transactions")))
+        .unionByName(batch.increments.select("merchant", "chunk", "transactions"))
+        .join(F.broadcast(asked), "merchant")
+        .groupBy("merchant", "chunk")
+        .agg(F.sum("transactions").alias("transactions"))
         .select("merchant", "chunk", F.sum("transactions").over(so_far).alias("transactions"))
-        .where((F.col("chunk") > BEFORE) & (F.col("transactions") > upgrade_min_transactions))
-        .select("merchant", "chunk")
+        .where(F.col("transactions") > upgrade_min_transactions)
+        .groupBy("merchant")
+        .agg(F.min("chunk"))
     )
+    return dict.fromkeys(not_before, NEVER) | dict(map(tuple, rows.collect()))
 
 
-def _totals(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> DataFrame:
-    """Give the customers' totals at every boundary of the batch: ``merchant, customer, since, chunk, transactions, weight``.
+def _boundaries(
+    by_weight: Mapping[str, Iterable[places.Limit]], moves: Mapping[str, Sequence[places.Move]], over_since: Mapping[str, int]
+) -> Iterator[tuple[Any, ...]]:
+    """Give each merchant's boundaries from the first that counts to the batch's last, and the easiest limits among them.
 
-    ``since`` is the chunk that has made the total what it is, ``BEFORE`` if the state did. Left out are customers whose weight is
-    too high at every boundary of their merchant. A row for each boundary, so that limits are looked up: to compare each total
-    with all boundaries of its merchant would cost rows x boundaries.
+    A boundary is easier if less is needed than at the one before; so is the first: the one before is in another batch, or does
+    not count.
+    """
+    for merchant, limits in by_weight.items():
+        counting = [limit for limit in limits if limit.chunk >= over_since.get(merchant, BEFORE)]
+        found: list[tuple[int, int, Any, int, bool]] = []
+        for limit, least in zip(counting, places.least_transactions(counting, moves[merchant]), strict=True):
+            easier = not found or least < found[-1][1] or limit.most_weight > found[-1][2]
+            found.append((limit.chunk, least, limit.most_weight, limit.customers, easier))
+        if found:
+            yield merchant, found, min(boundary[1] for boundary in found), max(boundary[2] for boundary in found)
+
+
+def _totals(batch: Batch) -> DataFrame:
+    """Give the totals of customers with a weight: ``merchant, customer, since, until, transactions, weight``.
+
+    ``since`` is the chunk that has made the total what it is, ``BEFORE`` if the state did; ``until`` the one that changes it.
     """
     # At its first chunk of the batch a customer still had for a while what it had before.
     totals = F.array(
@@ -168,19 +167,9 @@ def _totals(batch: Batch, by_weight: Mapping[str, Sequence[places.Limit]]) -> Da
             (F.col("transactions") - F.col("added")).alias("transactions"),
         ),
     )
-    # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
-    most = {merchant: max(limit.most_weight for limit in limits) for merchant, limits in by_weight.items()}
-    ranked = batch.increments.sparkSession.createDataFrame(
-        [(merchant, batch.first_chunk, batch.last_chunk, weight) for merchant, weight in most.items()],
-        f"merchant string, first_chunk int, last_chunk int, most_weight {_WEIGHT}",
-    )
-    first, last = F.greatest("since", "first_chunk"), F.least(F.col("until") - 1, "last_chunk")
     return (
         batch.running.where(F.col("weight").isNotNull())
         .select("merchant", "customer", F.inline(totals), "weight")
         .where(F.col("since").isNotNull() & (F.col("transactions") > 0))
         .unionByName(batch.idle.select("*", F.lit(BEFORE).alias("since"), F.lit(NEVER).alias("until")))
-        .join(F.broadcast(ranked), "merchant")
-        .where((F.col("weight") <= F.col("most_weight")) & (first <= last))
-        .select("merchant", "customer", "since", F.explode(F.sequence(first, last)).alias("chunk"), "transactions", "weight")
     )

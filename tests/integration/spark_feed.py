@@ -95,7 +95,7 @@ class LandedFeed:
     def staged(self, table: str, columns: str, batch_id: int) -> list[tuple[Any, ...]]:
         """Rows of a staging table that the first complete execution for a batch has written."""
         query = (
-            f"select {columns} from ledger.{table} s join ledger.committable c using (batch_id, staging_id) "
+            f"select {columns} from ledger.{table} s join ledger.staged c using (batch_id, staging_id) "
             "where batch_id = %s order by 1, 2, 3"
         )
         return self.connection.execute(query, (batch_id,)).fetchall()

@@ -3,7 +3,8 @@
 For tests that run thousands of batches, of what lies around the job. The job itself, with real Spark on the same blobs and the
 same ledger, is tested in test_spark_*.py and test_pipeline.py. Like the job, this reads the batch's blobs, compares them with the
 ledger, takes the state before the batch *from the ledger* (so what is counted twice there is found twice here), and writes
-staging rows under an id of its own, in the same order, each table in more than one transaction, the row of staged_batch last.
+staging rows under an id of its own, in the same order, each table in more than one transaction. The job writes its row of
+staged_batch and the detections at the same time: here the row comes first, which is the order that could do harm.
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ class StagedByHand:
             for row in rows:
                 new[row.merchant].add(row)
         self._write("pair", staging, _pairs(new))
-        self._write("detection", staging, _detections(self._merchants(), chunks, weights, self.batch))
-        self._write("batch", staging, [()])
+        found = _detections(self._merchants(), chunks, weights, self.batch)
+        self._write("batch (batch_id, staging_id, detections)", staging, [(len(found),)])
+        self._write("detection", staging, found)
 
     def _transactions(self, number: int) -> list[Transaction]:
         (sha256,) = self._one("select blob_sha256 from ledger.chunk where feed_id = %s and chunk = %s", number)

@@ -171,6 +171,18 @@ def test_a_batch_without_complete_staging_is_refused(connection: Connection, led
     assert lost == {"batch_id": batch["batch_id"], "generation": 1}
 
 
+def test_a_batch_that_lacks_one_of_its_detections_is_refused(connection: Connection, ledger: Ledger, landed: str) -> None:
+    batch = open_batch(ledger, landed, None, None)
+    assert batch is not None
+    stage(connection, batch, detections=3)
+    connection.execute("update ledger.staged_batch set detections = 4")
+    with pytest.raises(psycopg.errors.RaiseException, match="has no complete staging"):
+        commit(batch["batch_id"])
+    connection.execute("update ledger.staged_batch set detections = 3")
+    commit(batch["batch_id"])
+    assert one(connection, "select count(*) from ledger.detection") == 3
+
+
 def test_a_job_that_counted_other_rows_is_refused(connection: Connection, ledger: Ledger, landed: str) -> None:
     batch = open_batch(ledger, landed, None, None)
     assert batch is not None

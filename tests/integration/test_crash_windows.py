@@ -47,7 +47,9 @@ def left(world: World, feed: str) -> dict[str, Any]:
         "importance rows": "select count(*) from ledger.importance_part join ledger.feed using (feed_id) where feed = %s",
         "chunk rows": "select count(*) from ledger.chunk join ledger.feed using (feed_id) where feed = %s",
         "batches": "select count(*) from ledger.batch join ledger.feed using (feed_id) where feed = %s",
-        "complete stagings": "select count(*) from ledger.committable join ledger.feed using (feed_id) where feed = %s",
+        "complete stagings": "select count(*) from ledger.staged join ledger.feed using (feed_id) where feed = %s",
+        "stagings": "select count(*) from ledger.staged_batch join ledger.batch using (batch_id) "
+        "join ledger.feed using (feed_id) where feed = %s",
         "some pairs": "select count(*) > 0 from ledger.staged_pair join ledger.batch using (batch_id) "
         "join ledger.feed using (feed_id) where feed = %s",
         "state": "select count(*) > 0 from ledger.pair_total join ledger.feed using (feed_id) where feed = %s",
@@ -94,7 +96,9 @@ WINDOWS = (
     Window(
         "job killed: half staged | the rest", "job: stage a part of staged_pair", {"some pairs": True, "complete stagings": 0}, 2
     ),
-    Window("job killed: staged | complete", "job: stage a part of staged_batch", {"some pairs": True, "complete stagings": 0}),
+    Window("job killed: pairs | complete", "job: stage a part of staged_batch", {"some pairs": True, "complete stagings": 0}),
+    Window("job killed: complete | detections", "job: stage a part of staged_detection", {"stagings": 1, "complete stagings": 0}),
+    Window("job killed: a detection | all", "job: stage a part of staged_detection", {"stagings": 1, "complete stagings": 0}, 2),
     Window("staging written | commit", "commit: select", {"complete stagings": 1, "applied": 0, "state": False}),
     Window("state changed | commit", "commit: update ledger.chunk", {"complete stagings": 1, "applied": 0, "state": False}),
     Window("staging dropped | commit", "commit: end", {"complete stagings": 1, "applied": 0, "state": False}),

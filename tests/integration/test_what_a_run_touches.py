@@ -133,3 +133,24 @@ def test_a_commit_reads_few_rows_a_pair_when_the_state_is_known_to_be_small(conn
         read = rows_read(connection) - before
     # The statement that looks pairs up also inserts them: read from end to end for each, the table becomes a large one meanwhile.
     assert 100 * PAIRS < read < 5 * 100 * PAIRS
+
+
+def test_a_commit_reads_few_rows_a_detection(connection: Connection, services: Addresses) -> None:
+    many = 100 * PAIRS
+    feed_id = grown(connection, many)  # as many detections before
+    with psycopg.connect(services.ledger_owner_dsn, autocommit=True) as owner:
+        owner.execute("analyze ledger.detection")
+    batch_id = land_and_open(Ledger(connection), feed_id, many + 1)
+    stage(connection, batch_id, many + 1, range(PAIRS))
+    connection.execute(
+        "insert into ledger.staged_detection select batch_id, staging_id, %s, 'PatId2', 'CHILD', 'M1', 'new' || n "
+        "from ledger.staged_batch, generate_series(1, %s) n where batch_id = %s",
+        [many + 1, many, batch_id],
+    )
+    with connection.transaction():
+        before = rows_read(connection)
+        commit(connection, batch_id)
+        read = rows_read(connection) - before
+    # Each new one compared with each that is there would be a million.
+    print(read)
+    assert many < read < 50 * many
