@@ -95,7 +95,7 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     if args.still_holds == "yes":
         with step("what still holds staged"):
             _stage(staging, "staged_holding", detect_all(batch.at_end(), vars(args)))
-    with step("detections staged"), ThreadPoolExecutor(1) as beside:
+    with step("staging complete"), ThreadPoolExecutor(1) as beside:
         completed = beside.submit(staging.complete, len(found))
         _stage(staging, "staged_detection", found)
         completed.result()
