@@ -21,7 +21,7 @@ from feeds.blobs import Blobs
 from feeds.drive import DriveHook, DriveRevision
 from feeds.ledger import Ledger, Row, statement
 
-CHANGES = re.compile(r"(\s|--[^\n]*\n)*(insert|update|delete|alter|create)\b")
+CHANGES = re.compile(r"(\s|--[^\n]*\n)*((insert|update|delete|alter|create)\b|with\b[\s\S]*\b(delete from|update ledger)\b)")
 
 
 class Crash(BaseException):
