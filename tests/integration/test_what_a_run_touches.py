@@ -152,5 +152,4 @@ def test_a_commit_reads_few_rows_a_detection(connection: Connection, services: A
         commit(connection, batch_id)
         read = rows_read(connection) - before
     # Each new one compared with each that is there would be a million.
-    print(read)
     assert many < read < 50 * many

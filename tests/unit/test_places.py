@@ -65,7 +65,7 @@ def moved(customers: list[list[int]]) -> list[Move]:
         for chunk, transactions in enumerate(itertools.accumulate(added)):
             if transactions > before:
                 moves[chunk, transactions] += 1
-                if before and chunk:
+                if before:
                     moves[chunk, before] -= 1
             before = transactions
     return [Move(chunk, transactions, customers) for (chunk, transactions), customers in moves.items()]
