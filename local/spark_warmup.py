@@ -21,7 +21,7 @@ from local.generate import generate
 sys.path.append(str(CHECKOUT / "spark_jobs"))
 
 from detectors import detect_all
-from detectors.batch import Batch, running_totals
+from detectors.batch import Batch, moves, running_totals
 from detectors.importance import read_importance, weights
 from detectors.places import KnownWeight
 from detectors.session import SMALL_ROWS, fit_to_size, kept
@@ -65,17 +65,18 @@ def _batch(added: DataFrame, weighted: DataFrame) -> Batch:
     nobody = new.where(F.lit(False))
     known = new.where(F.col("weight").isNotNull())
     weights_of_new = known.select("merchant", F.lit(False), F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
+    running = running_totals(added, new)
     zeros = (F.lit(0).cast("long").alias(name) for name in ("transactions", "female", "male"))
     return Batch(
         first_chunk=1,
         last_chunk=_CHUNKS,
         increments=added,
-        running=running_totals(added, new),
+        running=running,
         merchants=pairs.select("merchant").distinct().select("merchant", *zeros),
         pairs=new,
-        totals=nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers")),
         idle=nobody.select("merchant", "customer", "transactions", "weight"),
         weights=[KnownWeight(*row) for row in weights_of_new],
+        moves=moves(running, nobody.select("merchant", "transactions", F.lit(0).cast("long").alias("customers"))),
     )
 
 

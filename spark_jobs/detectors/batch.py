@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from detectors.places import KnownWeight
+from detectors.places import KnownWeight, Move
 from detectors.session import kept
 from detectors.transactions import by_pair
 
@@ -42,14 +43,13 @@ class Batch:
     pairs
         ``pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
         seen_female, seen_male, weight``; zeros for a new one. They are few of those that the batch touches.
-    totals
-        ``total``: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number on that a
-        customer needs at least.
     idle
-        ``idle``: ``merchant, customer, transactions, weight`` of their customers that the batch does not touch, but for
-        whom PatId1 may come to hold.
+        ``idle``: ``merchant, customer, transactions, weight`` of customers of the merchants that PatId1 ranks: those that the
+        batch does not touch, but for whom the rule may come to hold.
     weights
         ``weight``: the weights that decide which ones are low; empty when there is no merchant to rank.
+    moves
+        What :func:`moves` gives.
     """
 
     first_chunk: int
@@ -58,16 +58,20 @@ class Batch:
     running: DataFrame
     merchants: DataFrame
     pairs: DataFrame
-    totals: DataFrame
     idle: DataFrame
     weights: Sequence[KnownWeight]
+    moves: Mapping[str, Sequence[Move]]
 
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
         at_end = by_pair(self.increments, F.lit(self.last_chunk).alias("chunk"))
         running = running_totals(at_end, self.pairs)
         weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
-        return replace(self, first_chunk=self.last_chunk, increments=at_end, running=running, weights=weights)
+        moved = {
+            merchant: [move if move.chunk == BEFORE else move._replace(chunk=self.last_chunk) for move in found]
+            for merchant, found in self.moves.items()
+        }
+        return replace(self, first_chunk=self.last_chunk, increments=at_end, running=running, weights=weights, moves=moved)
 
 
 def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:
@@ -112,6 +116,36 @@ def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:
             F.lag("chunk").over(by_chunk).isNull().alias("is_first"),
         )
     )
+
+
+def moves(running: DataFrame, totals: DataFrame) -> dict[str, list[Move]]:
+    """Give by merchant how its customers with a weight change their numbers of transactions, and those before the batch.
+
+    Parameters
+    ----------
+    running
+        That of a :class:`Batch`.
+    totals
+        Rows ``total`` of the state: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number of
+        transactions on that a customer needs at least.
+    """
+    # A customer leaves the number of transactions that it had, and comes to another.
+    steps = F.array(
+        F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
+        F.struct("transactions", F.lit(1).cast("long").alias("customers")),
+    )
+    rows = (
+        running.where(F.col("weight").isNotNull())
+        .select("merchant", "chunk", F.inline(steps))
+        .where(F.col("transactions") > 0)
+        .unionByName(totals.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions", "customers"))
+        .groupBy("merchant", "chunk", "transactions")
+        .agg(F.sum("customers").alias("customers"))
+    )
+    found: dict[str, list[Move]] = defaultdict(list)
+    for merchant, *move in rows.collect():
+        found[merchant].append(Move(*move))
+    return found
 
 
 def first_boundary(holds: DataFrame, *keys: str, numbers: Mapping[str, Column], rules: Mapping[str, Any]) -> DataFrame:

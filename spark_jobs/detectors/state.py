@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from detectors.batch import Batch, running_totals
+from detectors.batch import Batch, moves, running_totals
 from detectors.places import KnownWeight
 from detectors.session import kept
 from detectors.staging import Staging
@@ -37,7 +37,7 @@ def batch_state(staging: Staging, *, split: bool = False) -> DataFrame:
 
 
 def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
-    """Put increments and state together; only the weights are fetched at once.
+    """Put increments and state together; what PatId1 compares customers with is fetched at once.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_c
     with ThreadPoolExecutor(1) as beside:  # while PostgreSQL works the state out, Spark plans
         weights = beside.submit(of_kind("weight", KnownWeight._fields).collect)
         running = running_totals(increments, pairs)
+        moved = moves(running, of_kind("total", _TOTAL))
     return Batch(
         first_chunk=first_chunk,
         last_chunk=last_chunk,
@@ -63,7 +64,7 @@ def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_c
         running=running,
         merchants=of_kind("merchant", _MERCHANT),
         pairs=pairs,
-        totals=of_kind("total", _TOTAL),
         idle=of_kind("idle", _IDLE),
         weights=[KnownWeight(*row) for row in weights.result()],
+        moves=moved,
     )

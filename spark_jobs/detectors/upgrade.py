@@ -7,9 +7,7 @@ has become easier to meet.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
@@ -49,12 +47,9 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
     by_weight = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
-    with ThreadPoolExecutor(1) as beside:
-        over_since = beside.submit(_over_since, batch, upgrade_min_transactions)
-        moves = _moves(batch)
     # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
     boundaries = spark.createDataFrame(
-        list(_boundaries(by_weight, moves, over_since.result())),
+        list(_boundaries(by_weight, batch.moves, _over_since(batch, upgrade_min_transactions))),
         f"merchant string, boundaries array<{_BOUNDARY}>, fewest_transactions long, greatest_weight {_WEIGHT}",
     )
     # To compare each of the customers' totals with all boundaries of the merchant would cost totals x boundaries: most customers
@@ -91,27 +86,6 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         },
         rules={"upgrade_percent": upgrade_percent, "upgrade_min_transactions": upgrade_min_transactions},
     )
-
-
-def _moves(batch: Batch) -> dict[str, list[places.Move]]:
-    """Give by merchant how its customers with a weight change their numbers of transactions, and those before the batch."""
-    # A customer leaves the number of transactions that it had, and comes to another.
-    moves = F.array(
-        F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
-        F.struct("transactions", F.lit(1).cast("long").alias("customers")),
-    )
-    rows = (
-        batch.running.where(F.col("weight").isNotNull())
-        .select("merchant", "chunk", F.inline(moves))
-        .where(F.col("transactions") > 0)
-        .unionByName(batch.totals.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions", "customers"))
-        .groupBy("merchant", "chunk", "transactions")
-        .agg(F.sum("customers").alias("customers"))
-    )
-    found: dict[str, list[places.Move]] = defaultdict(list)
-    for merchant, *move in rows.collect():
-        found[merchant].append(places.Move(*move))
-    return found
 
 
 def _over_since(batch: Batch, upgrade_min_transactions: int) -> dict[str, int]:

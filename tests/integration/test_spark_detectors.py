@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from detectors import DETECTORS, detect_all
-from detectors.batch import BEFORE, Batch, running_totals
+from detectors.batch import BEFORE, Batch, moves, running_totals
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
 from detectors.transactions import increments
@@ -92,7 +92,8 @@ class Tables:
         frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
         added = increments(frames.pop("transactions"))
         running = running_totals(added, frames["pairs"])
-        return Batch(1, _CHUNKS, weights=self.weights, increments=added, running=running, **frames)
+        moved = moves(running, frames.pop("totals"))
+        return Batch(1, _CHUNKS, weights=self.weights, increments=added, running=running, moves=moved, **frames)
 
 
 COLUMNS = ("customer", "merchant", "gender", "amount")

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 import detect_patterns
 from detectors.errors import ChunkError, InputError, JobError
+from detectors.session import SMALL_ROWS
 from detectors.staging import Staging, jdbc_options
 from detectors.state import batch_state
 from local.config import Addresses
@@ -122,8 +123,12 @@ def test_first_batch_stages_everything(
     assert spark_services.ledger_password not in output
 
 
+@pytest.mark.parametrize("small_rows", [SMALL_ROWS, 0], ids=["small", "large"])
 @pytest.mark.parametrize(("first", "last"), [(3, 3), (4, 6)])
-def test_following_batch_goes_on_from_the_state(feed: LandedFeed, first: int, last: int) -> None:
+def test_following_batch_goes_on_from_the_state(
+    feed: LandedFeed, first: int, last: int, small_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detectors.session.SMALL_ROWS", small_rows)  # a large batch reads its state by several queries
     feed.keep_weights(IMPORTANCE)
     batch_id = run(feed, first, last, with_importance=False)
     # What earlier batches have detected, the commit leaves out.
