@@ -25,12 +25,15 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def compared(bench: Bench, batches: dict[int, int], measure: str, files: Files) -> list[Result]:
-    """Run the jobs of two open batches in turn, each with its commit rolled back; the first run of each is not counted."""
+    """Run the jobs of two open batches in turn, each with its commit rolled back; the first run of each is not counted.
+
+    Each is the first of every second turn: what the one leaves behind, such as rows rolled back, the other finds.
+    """
     (early, first), (late, second) = sorted(batches.items())
     seconds: dict[int, list[float]] = {early: [], late: []}
     details: list[dict[str, object]] = []
     for number in range(bench.options.repeats + 1):
-        for chunk, batch_id in ((early, first), (late, second)):
+        for chunk, batch_id in ((early, first), (late, second))[:: 1 if number % 2 else -1]:
             run, commit_seconds = _cost(bench, batch_id)
             if number:
                 seconds[chunk].append(run.seconds + commit_seconds)
