@@ -152,5 +152,5 @@ def test_a_commit_reads_few_rows_a_detection(connection: Connection, services: A
         before = rows_read(connection)
         commit(connection, batch_id)
         read = rows_read(connection) - before
-    # Each new one compared with each that is there would be a million; so would be those of the batch counted for each.
+    # Each new one compared with each that is there would be a million.
     assert many < read < 50 * many
