@@ -1,5 +1,5 @@
 -- What a job staged after its batch had been applied or given up, and what an audit that is closed has left. One statement, so that
--- these batches are looked for once: behind a large commit that takes seconds, for as many rows as it has deleted.
+-- these batches are looked for once, not once for each table.
 with stale as materialized (
     select batch_id from ledger.stale_staging
 ), chunk as (

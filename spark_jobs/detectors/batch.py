@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -19,6 +19,8 @@ BEFORE = 0
 
 NEVER = 2**31 - 1
 """Behind every boundary."""
+
+_OfChunk = TypeVar("_OfChunk", KnownWeight, Move)
 
 Arguments = Mapping[str, Callable[[str], Any]]
 """Arguments of the job, with what reads the text of each."""
@@ -66,12 +68,14 @@ class Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
         at_end = by_pair(self.increments, F.lit(self.last_chunk).alias("chunk"))
         running = running_totals(at_end, self.pairs)
-        weights = [known if known.chunk == BEFORE else known._replace(chunk=self.last_chunk) for known in self.weights]
-        moved = {
-            merchant: [move if move.chunk == BEFORE else move._replace(chunk=self.last_chunk) for move in found]
-            for merchant, found in self.moves.items()
-        }
+        weights = _at_chunk(self.weights, self.last_chunk)
+        moved = {merchant: _at_chunk(found, self.last_chunk) for merchant, found in self.moves.items()}
         return replace(self, first_chunk=self.last_chunk, increments=at_end, running=running, weights=weights, moves=moved)
+
+
+def _at_chunk(rows: Sequence[_OfChunk], chunk: int) -> list[_OfChunk]:
+    """Move what a batch's chunks have brought to one of them; what stood before the batch stays."""
+    return [row if row.chunk == BEFORE else row._replace(chunk=chunk) for row in rows]
 
 
 def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:
