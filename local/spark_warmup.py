@@ -25,7 +25,7 @@ from detectors.batch import Batch, moves, running_totals
 from detectors.importance import read_importance, weights
 from detectors.places import KnownWeight
 from detectors.session import SMALL_ROWS, fit_to_size, kept
-from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
+from detectors.transactions import read_chunks, rows_by_chunk, totals
 
 _ROWS = 100_000
 _CHUNKS = 10
@@ -47,30 +47,30 @@ def main(directory: Path) -> None:
     for rows in (SMALL_ROWS + 1, *[_ROWS] * _SMALL_ROUNDS):
         fit_to_size(spark, rows)
         weighted = weights(read_importance(spark, [importance.as_uri()]), "customer_merchant")
-        added = kept(increments(read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns)))
-        if sum(rows_by_chunk(added).values()) != _ROWS or not detect_all(_batch(added, weighted), _RULES):
+        transactions = kept(read_chunks(spark, [chunk.as_uri() for chunk in chunks], columns))
+        if sum(rows_by_chunk(transactions).values()) != _ROWS or not detect_all(_batch(transactions, weighted), _RULES):
             raise SystemExit("Spark does not find in the warm-up feed what is there")
     # The session stays: it is the jobs' own.
     shutil.rmtree(folder)
 
 
-def _batch(added: DataFrame, weighted: DataFrame) -> Batch:
+def _batch(transactions: DataFrame, weighted: DataFrame) -> Batch:
     """Give the first batch of a feed, for which nothing is to be read of a state."""
-    pairs = totals(added)
+    pairs = totals(transactions)
     pairs.write.format("noop").mode("overwrite").save()
     new = pairs.join(weighted, ["merchant", "customer"], "left").select(
         *("merchant", "customer", F.lit(0).cast("long").alias("transactions"), F.lit(0).cast("decimal(24,2)").alias("amount")),
-        *("seen_female", "seen_male", "weight", "first_chunk"),
+        *(F.col("first_female").alias("as_female"), F.col("first_male").alias("as_male"), "weight", "first_chunk"),
     )
     nobody = new.where(F.lit(False))
     known = new.where(F.col("weight").isNotNull())
     weights_of_new = known.select("merchant", F.lit(False), F.lit(0), "first_chunk", "weight", F.lit(None)).collect()
-    running = running_totals(added, new)
+    running = running_totals(transactions, new)
     zeros = (F.lit(0).cast("long").alias(name) for name in ("transactions", "female", "male"))
     return Batch(
         first_chunk=1,
         last_chunk=_CHUNKS,
-        increments=added,
+        transactions=transactions,
         running=running,
         merchants=pairs.select("merchant").distinct().select("merchant", *zeros),
         pairs=new,

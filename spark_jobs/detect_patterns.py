@@ -33,7 +33,7 @@ from detectors.session import fit_to_size, is_small, kept
 from detectors.staging import Staging, jdbc_options, observed
 from detectors.state import batch_state, read_batch
 from detectors.steps import reason_last, step
-from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
+from detectors.transactions import read_chunks, rows_by_chunk, totals
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,8 +67,8 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         small = is_small(landed_rows)
         verified = beside.submit(_verify_and_weigh, spark, staging, landed, args.weight_scope)
         try:
-            added = kept(increments(read_chunks(spark, [c.path for c in landed.chunks], args.columns)))
-            rows = rows_by_chunk(added)
+            transactions = kept(read_chunks(spark, [c.path for c in landed.chunks], args.columns))
+            rows = rows_by_chunk(transactions)
         finally:
             facts.extend(verified.result())  # if a blob is not what it was, that is what there is to say
         verify_rows(landed.chunks, rows)
@@ -76,12 +76,12 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
     with step("totals staged") as facts, ThreadPoolExecutor(1) as beside:
         state = beside.submit(batch_state, staging, split=not small)  # Spark has a lot to ask and to plan before it reads a row
         pair_count = Observation()
-        counted = totals(added).observe(pair_count, F.count(F.lit(1)).alias("pairs"))
+        counted = totals(transactions).observe(pair_count, F.count(F.lit(1)).alias("pairs"))
         staging.write("staged_pair", counted, "merchant", "customer")
         facts.append(f"{observed(pair_count, 'pairs')} pairs touched")
     with step("state read") as facts:
         # The view joins staging with the state: it holds rows only now that the totals are staged.
-        batch = read_batch(state.result(), added, args.first_chunk, args.last_chunk)
+        batch = read_batch(state.result(), transactions, args.first_chunk, args.last_chunk)
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
     # Beside each other: a write of a few rows is all waiting.
     with step("patterns detected") as facts, ThreadPoolExecutor(1) as beside:

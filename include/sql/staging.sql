@@ -44,6 +44,9 @@ create table if not exists ledger.staged_pair (
 
 -- The batch's first chunk with a transaction of the pair; 0 in rows that an older job has staged.
 alter table ledger.staged_pair add column if not exists first_chunk integer not null default 0;
+-- And the first that shows each gender; null: none does, or an older job has staged the row.
+alter table ledger.staged_pair add column if not exists first_female integer;
+alter table ledger.staged_pair add column if not exists first_male integer;
 
 create table if not exists ledger.staged_detection (
     batch_id   bigint  not null,

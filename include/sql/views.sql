@@ -101,27 +101,30 @@ cross join lateral (
 -- The state, all that the batch needs of it in one query, which works the merchants out once. Rows of five kinds, each with columns of
 -- its own; the others are null, which makes a union forget how many digits its numbers have.
 create view ledger.batch_state as
-select m.batch_id, m.staging_id, r.kind, m.merchant, r.customer, r.transactions, r.amount::numeric(24, 2), r.seen_female, r.seen_male,
+select m.batch_id, m.staging_id, r.kind, m.merchant, r.customer, r.transactions, r.amount::numeric(24, 2), r.as_female, r.as_male,
        r.weight::numeric(38, 12), r.female, r.male, r.ranked_before, r.customers, r.chunk, r.place,
        hashtext(m.merchant) & 7 as part -- the same for all rows of a merchant: so that several queries can share them
 from ledger.batch_merchant m
 cross join lateral (
     -- merchant: its totals.
     select 'merchant' as kind, null::text as customer, m.transactions, null::numeric as amount,
-           null::boolean as seen_female, null::boolean as seen_male, null::numeric as weight, m.female, m.male,
+           null::integer as as_female, null::integer as as_male, null::numeric as weight, m.female, m.male,
            null::boolean as ranked_before, null::bigint as customers, null::integer as chunk, null::bigint as place
     union all
-    -- pair: those of the batch that a rule may come to hold for within it, with their totals before the batch (zeros for a new one):
-    -- customers for PatId1 that come to enough transactions, those with enough of them for PatId2 whose average may come to be low
-    -- enough, and for PatId3 those that change the numbers of a merchant that may become one. Bounds of PatId2: all of the batch's
-    -- transactions, and nothing paid for them; of PatId3: every new woman and no new man, and the reverse: one more seen as a man
-    -- changes the difference by one.
-    select 'pair', p.customer, p.transactions, p.amount, p.seen_female, p.seen_male,
+    -- pair: those of the batch that a rule may come to hold for within it. With their totals before the batch (zeros for a new one):
+    -- customers for PatId1 that come to enough transactions, and those with enough of them for PatId2 whose average may come to be low
+    -- enough. With the boundaries from which on they are seen as a gender (0: before the batch): for PatId3, those that change the
+    -- numbers of a merchant that may become one. Bounds of PatId2: all of the batch's transactions, and nothing paid for them; of PatId3:
+    -- every new woman and no new man, and the reverse: one more seen as a man changes the difference by one.
+    select 'pair', p.customer,
+           case when p.is_active or p.is_child then p.transactions end, case when p.is_active or p.is_child then p.amount end,
+           case when p.is_counted then p.as_female end, case when p.is_counted then p.as_male end,
            case when p.is_active then coalesce(p.weight, w.weight) end, null, null, null, null, null, null
     from (
         select s.customer, k.customer is null as is_new, k.weight,
                coalesce(k.transactions, 0) as transactions, coalesce(k.amount, 0) as amount,
-               coalesce(k.seen_female, false) as seen_female, coalesce(k.seen_male, false) as seen_male,
+               case when k.seen_female then 0 else s.first_female end as as_female,
+               case when k.seen_male then 0 else s.first_male end as as_male,
                m.ranked and coalesce(k.transactions, 0) + s.transactions >= m.least as is_active,
                coalesce(k.transactions, 0) + s.transactions >= m.child_min_transactions
                    and coalesce(k.amount, 0) < m.child_max_average * (coalesce(k.transactions, 0) + s.transactions) as is_child,

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from detectors.places import KnownWeight, Move
 from detectors.session import kept
-from detectors.transactions import by_pair
 
 BEFORE = 0
 """The state before the batch stands at this boundary: chunks are numbered from 1."""
@@ -36,15 +35,17 @@ class Batch:
     ----------
     first_chunk, last_chunk
         The batch's chunks, both included.
-    increments
-        What ``detectors.transactions.increments`` gives.
+    transactions
+        What ``detectors.transactions.read_chunks`` gives.
     running
         What :func:`running_totals` gives.
     merchants
         ``merchant``: every merchant that the batch touches, ``merchant, transactions, female, male``.
     pairs
-        ``pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount,
-        seen_female, seen_male, weight``; zeros for a new one. They are few of those that the batch touches.
+        ``pair``: the pairs of the batch that a rule may come to hold for, ``merchant, customer, transactions, amount, weight,
+        as_female, as_male``. The totals are those before the batch, zeros for a new pair, and null where they decide nothing.
+        ``as_...`` is the chunk from which on the pair has been seen as that gender, ``BEFORE`` if it was before the batch; null
+        if it has not, and where that decides nothing.
     idle
         ``idle``: ``merchant, customer, transactions, weight`` of customers of the merchants that PatId1 ranks: those that the
         batch does not touch, but for whom the rule may come to hold.
@@ -56,7 +57,7 @@ class Batch:
 
     first_chunk: int
     last_chunk: int
-    increments: DataFrame
+    transactions: DataFrame
     running: DataFrame
     merchants: DataFrame
     pairs: DataFrame
@@ -66,11 +67,16 @@ class Batch:
 
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
-        at_end = by_pair(self.increments, F.lit(self.last_chunk).alias("chunk"))
-        running = running_totals(at_end, self.pairs)
+        last = F.lit(self.last_chunk)
+        at_end = self.transactions.withColumn("chunk", last)
+        seen = {name: F.when(F.col(name) > BEFORE, last).otherwise(F.col(name)) for name in ("as_female", "as_male")}
+        pairs = self.pairs.withColumns(seen)
+        running = running_totals(at_end, pairs)
         weights = _at_chunk(self.weights, self.last_chunk)
         moved = {merchant: _at_chunk(found, self.last_chunk) for merchant, found in self.moves.items()}
-        return replace(self, first_chunk=self.last_chunk, increments=at_end, running=running, weights=weights, moves=moved)
+        return replace(
+            self, first_chunk=self.last_chunk, transactions=at_end, running=running, pairs=pairs, weights=weights, moves=moved
+        )
 
 
 def _at_chunk(rows: Sequence[_OfChunk], chunk: int) -> list[_OfChunk]:
@@ -78,48 +84,45 @@ def _at_chunk(rows: Sequence[_OfChunk], chunk: int) -> list[_OfChunk]:
     return [row if row.chunk == BEFORE else row._replace(chunk=chunk) for row in rows]
 
 
-def running_totals(increments: DataFrame, pairs: DataFrame) -> DataFrame:
+def running_totals(transactions: DataFrame, pairs: DataFrame) -> DataFrame:
     """Give the totals of pairs at each chunk that adds to them; Spark works them out once for all detectors.
 
     Parameters
     ----------
-    increments, pairs
+    transactions, pairs
         Those of a :class:`Batch`.
 
     Returns
     -------
     DataFrame
-        ``merchant, customer, chunk, until, added, transactions, cents, as_female, as_male, weight, is_first``: ``until`` is the
-        pair's next chunk of the batch, or ``NEVER``; ``added`` is of the chunk, ``as_...`` the chunk if it shows that gender,
-        ``BEFORE`` if the state does; ``is_first`` says whether it is the pair's first chunk of the batch.
+        ``merchant, customer, chunk, until, added, transactions, cents, weight, is_first``: ``until`` is the pair's next chunk of
+        the batch, or ``NEVER``; ``added`` is of the chunk; ``is_first`` says whether it is the pair's first chunk of the batch.
     """
-    before = pairs.select(
+    before = pairs.where(F.col("transactions").isNotNull()).select(
         "merchant",
         "customer",
         F.col("transactions").alias("transactions_before"),
         (F.col("amount") * 100).cast("long").alias("cents_before"),
-        F.col("seen_female").alias("female_before"),
-        F.col("seen_male").alias("male_before"),
         "weight",
     )
     # The customer first: Spark sorts by the beginning of the first column, of which a few merchants share one.
     by_chunk = Window.partitionBy("customer", "merchant").orderBy("chunk")
     so_far = by_chunk.rowsBetween(Window.unboundedPreceding, 0)
-    return kept(
-        increments.join(before, ["customer", "merchant"]).select(
-            "merchant",
-            "customer",
-            "chunk",
-            F.lead("chunk", 1, NEVER).over(by_chunk).alias("until"),
-            F.col("transactions").alias("added"),
-            (F.col("transactions_before") + F.sum("transactions").over(so_far)).alias("transactions"),
-            (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
-            F.when(F.col("female_before"), BEFORE).when(F.col("seen_female"), F.col("chunk")).alias("as_female"),
-            F.when(F.col("male_before"), BEFORE).when(F.col("seen_male"), F.col("chunk")).alias("as_male"),
-            "weight",
-            F.lag("chunk").over(by_chunk).isNull().alias("is_first"),
-        )
+    one = F.count(F.lit(1))
+    each = transactions.join(before, ["customer", "merchant"]).select(
+        "merchant",
+        "customer",
+        "chunk",
+        F.lead("chunk", 1, NEVER).over(by_chunk).alias("until"),
+        one.over(by_chunk.rangeBetween(0, 0)).alias("added"),
+        (F.col("transactions_before") + one.over(so_far)).alias("transactions"),
+        (F.col("cents_before") + F.sum("cents").over(so_far)).alias("cents"),
+        "weight",
+        (F.min("chunk").over(so_far) == F.col("chunk")).alias("is_first"),
     )
+    # Of a pair's transactions of a chunk the last has the totals at its boundary. To add them up first would take longer,
+    # in a large batch: of most pairs a chunk has one transaction.
+    return kept(each.where(F.col("until") > F.col("chunk")))
 
 
 def moves(running: DataFrame, totals: DataFrame) -> dict[str, list[Move]]:
@@ -133,22 +136,14 @@ def moves(running: DataFrame, totals: DataFrame) -> dict[str, list[Move]]:
         Rows ``total`` of the state: ``merchant, transactions, customers`` of the merchants that PatId1 ranks, from the number of
         transactions on that a customer needs at least.
     """
-    # A customer leaves the number of transactions that it had, and comes to another.
-    steps = F.array(
-        F.struct((F.col("transactions") - F.col("added")).alias("transactions"), F.lit(-1).cast("long").alias("customers")),
-        F.struct("transactions", F.lit(1).cast("long").alias("customers")),
-    )
-    rows = (
-        running.where(F.col("weight").isNotNull())
-        .select("merchant", "chunk", F.inline(steps))
-        .where(F.col("transactions") > 0)
-        .unionByName(totals.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions", "customers"))
-        .groupBy("merchant", "chunk", "transactions")
-        .agg(F.sum("customers").alias("customers"))
-    )
+    numbers = ("merchant", "chunk", "transactions", "added")
+    come = running.where(F.col("weight").isNotNull()).groupBy(*numbers).agg(F.count(F.lit(1)).alias("customers"))
+    were = totals.withColumns({"chunk": F.lit(BEFORE), "added": F.col("transactions")})
     found: dict[str, list[Move]] = defaultdict(list)
-    for merchant, *move in rows.collect():
-        found[merchant].append(Move(*move))
+    for merchant, chunk, transactions, added, customers in come.unionByName(were).collect():
+        found[merchant].append(Move(chunk, transactions, customers))
+        if added < transactions:  # they leave the number that they had
+            found[merchant].append(Move(chunk, transactions - added, -customers))
     return found
 
 

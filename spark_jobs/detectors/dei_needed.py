@@ -57,10 +57,8 @@ def _changes(batch: Batch) -> DataFrame:
     Of a merchant for which the rule cannot come to hold in the batch, not all pairs are there: its numbers are then not right,
     but lie within the same bounds.
     """
-    first_seen = batch.running.groupBy("merchant", "customer").agg(
-        F.coalesce(F.min("as_female"), F.lit(NEVER)).alias("as_female"),
-        F.coalesce(F.min("as_male"), F.lit(NEVER)).alias("as_male"),
-    )
+    genders = ("as_female", "as_male")
+    first_seen = batch.pairs.select("merchant", *(F.coalesce(name, F.lit(NEVER)).alias(name) for name in genders))
     # A customer counts from the chunk on that shows the first gender, up to the one that shows the other.
     steps = F.array(
         F.struct(F.least("as_female", "as_male").alias("chunk"), F.lit(1).alias("step")),

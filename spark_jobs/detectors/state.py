@@ -12,7 +12,7 @@ from detectors.places import KnownWeight
 from detectors.session import kept
 from detectors.staging import Staging
 
-_PAIR = ("merchant", "customer", "transactions", "amount", "seen_female", "seen_male", "weight")
+_PAIR = ("merchant", "customer", "transactions", "amount", "weight", "as_female", "as_male")
 _MERCHANT = ("merchant", "transactions", "female", "male")
 _TOTAL = ("merchant", "transactions", "customers")
 _IDLE = ("merchant", "customer", "transactions", "weight")
@@ -36,15 +36,15 @@ def batch_state(staging: Staging, *, split: bool = False) -> DataFrame:
     return kept(staging.read("batch_state", "kind", *_COLUMNS).coalesce(1))
 
 
-def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
-    """Put increments and state together; what PatId1 compares customers with is fetched at once.
+def read_batch(state: DataFrame, transactions: DataFrame, first_chunk: int, last_chunk: int) -> Batch:
+    """Put transactions and state together; what PatId1 compares customers with is fetched at once.
 
     Parameters
     ----------
     state
         What :func:`batch_state` gives; the batch's totals are staged.
-    increments
-        What ``detectors.transactions.increments`` gives.
+    transactions
+        What ``detectors.transactions.read_chunks`` gives.
     first_chunk, last_chunk
         The batch's chunks, both included.
     """
@@ -55,12 +55,12 @@ def read_batch(state: DataFrame, increments: DataFrame, first_chunk: int, last_c
     pairs = of_kind("pair", _PAIR)
     with ThreadPoolExecutor(1) as beside:  # while PostgreSQL works the state out, Spark plans
         weights = beside.submit(of_kind("weight", KnownWeight._fields).collect)
-        running = running_totals(increments, pairs)
+        running = running_totals(transactions, pairs)
         moved = moves(running, of_kind("total", _TOTAL))
     return Batch(
         first_chunk=first_chunk,
         last_chunk=last_chunk,
-        increments=increments,
+        transactions=transactions,
         running=running,
         merchants=of_kind("merchant", _MERCHANT),
         pairs=pairs,

@@ -1,4 +1,4 @@
-"""From the bytes of landed chunks to typed rows, and from these to what each chunk adds to the totals.
+"""From the bytes of landed chunks to typed rows, and from these to what a batch adds to the totals.
 
 Chunks are clean: landing has kept bad rows apart. So nothing is rejected here; the job compares the number of rows with
 the ledger's instead.
@@ -44,7 +44,8 @@ def read_chunks(spark: SparkSession, paths: Sequence[str], columns: Sequence[str
     Returns
     -------
     DataFrame
-        ``chunk, customer, merchant, gender, amount``: ``amount`` is ``decimal(15,2)``, ``gender`` in upper case or null.
+        ``chunk, customer, merchant, gender, cents``: ``cents`` is the amount, ``gender`` in upper case or null. Partitioned by
+        pair, as all that follows needs it.
 
     Raises
     ------
@@ -61,13 +62,15 @@ def read_chunks(spark: SparkSession, paths: Sequence[str], columns: Sequence[str
     rows = rows.where(raw["customer"].isNotNull() & raw["merchant"].isNotNull() & raw["amount"].isNotNull())
     if columns[-1] in NEEDED:
         raw[columns[-1]] = F.regexp_replace(raw[columns[-1]], "\r$", "")  # of a line that ends in CR LF
-    return rows.select(
+    cleaned = rows.select(
         _number_in(F.col("_metadata.file_name")).alias("chunk"),
         clean(raw["customer"]).alias("customer"),
         clean(raw["merchant"]).alias("merchant"),
         F.upper(clean(raw["gender"])).alias("gender"),
-        clean(raw["amount"]).cast("decimal(15,2)").alias("amount"),
+        # Whole numbers: sums of decimals take Spark several times as long.
+        (clean(raw["amount"]).cast("decimal(15,2)") * 100).cast("long").alias("cents"),
     )
+    return cleaned.repartition("customer", "merchant")
 
 
 def _number_in(file_name: Column) -> Column:
@@ -80,43 +83,34 @@ def clean(value: Column, wrapping: str = " '") -> Column:
     return F.btrim(value, F.lit(wrapping))
 
 
-def increments(transactions: DataFrame) -> DataFrame:
-    """Give what each chunk adds to each pair, in whole cents: sums of decimals take Spark several times as long.
+def totals(transactions: DataFrame) -> DataFrame:
+    """Give what a batch adds to the state, and at which chunk first.
 
-    ``merchant, customer, chunk, transactions, cents, seen_female, seen_male``; partitioned by pair, as all that follows needs it.
+    ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk, first_female, first_male``: the last two are
+    null for a gender that the batch does not show.
     """
-    return (
-        transactions.repartition("customer", "merchant")
-        .groupBy("customer", "merchant", "chunk")
-        .agg(
-            F.count(F.lit(1)).alias("transactions"),
-            F.sum((F.col("amount") * 100).cast("long")).alias("cents"),
-            F.coalesce(F.bool_or(F.col("gender") == "F"), F.lit(False)).alias("seen_female"),
-            F.coalesce(F.bool_or(F.col("gender") == "M"), F.lit(False)).alias("seen_male"),
-        )
+    firsts = {gender: F.min(F.when(F.col("gender") == gender, F.col("chunk"))) for gender in ("F", "M")}
+    sums = transactions.groupBy("customer", "merchant").agg(
+        F.count(F.lit(1)).alias("transactions"),
+        F.sum("cents").cast("decimal(22,0)").alias("cents"),
+        F.min("chunk").alias("first_chunk"),
+        firsts["F"].alias("first_female"),
+        firsts["M"].alias("first_male"),
+    )
+    return sums.select(
+        "merchant",
+        "customer",
+        "transactions",
+        (F.col("cents") * F.lit("0.01").cast("decimal(2,2)")).alias("amount"),
+        F.col("first_female").isNotNull().alias("seen_female"),
+        F.col("first_male").isNotNull().alias("seen_male"),
+        "first_chunk",
+        "first_female",
+        "first_male",
     )
 
 
-def by_pair(increments: DataFrame, *further: Column) -> DataFrame:
-    """Add increments up by pair: ``customer, merchant, transactions, cents, seen_female, seen_male``, then further aggregates."""
-    return increments.groupBy("customer", "merchant").agg(
-        F.sum("transactions").alias("transactions"),
-        F.sum("cents").alias("cents"),
-        F.bool_or("seen_female").alias("seen_female"),
-        F.bool_or("seen_male").alias("seen_male"),
-        *further,
-    )
-
-
-def totals(increments: DataFrame) -> DataFrame:
-    """Give what a batch adds to the state: ``merchant, customer, transactions, amount, seen_female, seen_male, first_chunk``."""
-    amount = F.col("cents").cast("decimal(22,0)") * F.lit("0.01").cast("decimal(2,2)")
-    return by_pair(increments, F.min("chunk").alias("first_chunk")).select(
-        "merchant", "customer", "transactions", amount.alias("amount"), "seen_female", "seen_male", "first_chunk"
-    )
-
-
-def rows_by_chunk(increments: DataFrame) -> dict[int, int]:
+def rows_by_chunk(transactions: DataFrame) -> dict[int, int]:
     """Count the rows of each chunk; a chunk without rows is missing."""
-    rows = increments.groupBy("chunk").agg(F.sum("transactions").alias("transactions")).collect()
+    rows = transactions.groupBy("chunk").agg(F.count(F.lit(1)).alias("transactions")).collect()
     return {row["chunk"]: row["transactions"] for row in rows}

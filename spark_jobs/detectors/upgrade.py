@@ -43,7 +43,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         transactions the merchant has there is no part of the evidence: only that they are more than the threshold. Counting them
         boundary by boundary would take another pass over the rows.
     """
-    spark = batch.increments.sparkSession
+    spark = batch.transactions.sparkSession
     by_weight = places.limits(batch.weights, upgrade_percent, batch.first_chunk, batch.last_chunk)
     if not by_weight:
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
@@ -93,11 +93,11 @@ def _over_since(batch: Batch, upgrade_min_transactions: int) -> dict[str, int]:
     not_before = sorted({known.merchant for known in batch.weights if not known.ranked_before})
     if not not_before:
         return {}
-    asked = batch.increments.sparkSession.createDataFrame([(merchant,) for merchant in not_before], "merchant string")
+    asked = batch.transactions.sparkSession.createDataFrame([(merchant,) for merchant in not_before], "merchant string")
     so_far = Window.partitionBy("merchant").orderBy("chunk")
     rows = (
         batch.merchants.select("merchant", F.lit(BEFORE).alias("chunk"), "transactions")
-        .unionByName(batch.increments.select("merchant", "chunk", "transactions"))
+        .unionByName(batch.transactions.select("merchant", "chunk", F.lit(1).alias("transactions")))
         .join(F.broadcast(asked), "merchant")
         .groupBy("merchant", "chunk")
         .agg(F.sum("transactions").alias("transactions"))

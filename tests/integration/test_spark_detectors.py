@@ -23,7 +23,6 @@ from detectors import DETECTORS, detect_all
 from detectors.batch import BEFORE, Batch, moves, running_totals
 from detectors.child import detect as detect_children
 from detectors.places import KnownWeight
-from detectors.transactions import increments
 from local.config import Addresses
 from tests import reference
 from tests.handmade import HEADER, IMPORTANCE_HEADER, Row, buy, weigh
@@ -31,9 +30,9 @@ from tests.reference import Evidence, twelve_places
 from tests.reference_rows import read_importance
 
 SCHEMAS = {
-    "transactions": "chunk int, customer string, merchant string, gender string, amount decimal(15,2)",
-    "pairs": "merchant string, customer string, transactions long, amount decimal(24,2), seen_female boolean, "
-    "seen_male boolean, weight decimal(38,12)",
+    "transactions": "chunk int, customer string, merchant string, gender string, cents long",
+    "pairs": "merchant string, customer string, transactions long, amount decimal(24,2), weight decimal(38,12), "
+    "as_female int, as_male int",
     "merchants": "merchant string, transactions long, female long, male long",
     "totals": "merchant string, transactions long, customers long",
     "idle": "merchant string, customer string, transactions long, weight decimal(38,12)",
@@ -66,11 +65,14 @@ class Tables:
         merchants = {merchant for merchant, _ in touched}
         weights = read_importance([IMPORTANCE_HEADER, *importance])
         for chunk, customer, merchant, gender, amount in cleaned:
-            self.rows["transactions"].append((chunk, customer, f"{case}/{merchant}", gender.upper(), Decimal(amount)))
+            self.rows["transactions"].append((chunk, customer, f"{case}/{merchant}", gender.upper(), int(Decimal(amount) * 100)))
         for merchant, customer in touched:
-            total = before.pairs.get((merchant, customer), (0, Decimal(0), False, False))
+            count, amount, *seen_before = before.pairs.get((merchant, customer), (0, Decimal(0), False, False))
+            shown = [{c for c, *pair, g, _ in cleaned if pair == [customer, merchant] and g.upper() == gender} for gender in "FM"]
+            seen_as = [BEFORE if was else min(chunks, default=None) for was, chunks in zip(seen_before, shown, strict=True)]
             weight = weights.get((merchant, customer))
-            self.rows["pairs"].append((f"{case}/{merchant}", customer, *total, None if weight is None else twelve_places(weight)))
+            rounded = None if weight is None else twelve_places(weight)
+            self.rows["pairs"].append((f"{case}/{merchant}", customer, count, amount, rounded, *seen_as))
         for merchant in merchants:
             total_before = before.merchants.get(merchant, (0, 0, 0))
             self.rows["merchants"].append((f"{case}/{merchant}", *total_before))
@@ -90,10 +92,9 @@ class Tables:
     def batch(self, spark: SparkSession) -> Batch:
         """Give all batches as one."""
         frames: dict[str, DataFrame] = {name: spark.createDataFrame(self.rows[name], schema) for name, schema in SCHEMAS.items()}
-        added = increments(frames.pop("transactions"))
-        running = running_totals(added, frames["pairs"])
+        running = running_totals(frames["transactions"], frames["pairs"])
         moved = moves(running, frames.pop("totals"))
-        return Batch(1, _CHUNKS, weights=self.weights, increments=added, running=running, moves=moved, **frames)
+        return Batch(1, _CHUNKS, weights=self.weights, running=running, moves=moved, **frames)
 
 
 COLUMNS = ("customer", "merchant", "gender", "amount")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from detectors.batch import NEVER, running_totals
 from detectors.importance import read_importance, weights
-from detectors.transactions import increments, read_chunks, rows_by_chunk, totals
+from detectors.transactions import read_chunks, rows_by_chunk, totals
 from local.config import Addresses
 from tests import reference_rows
 from tests.reference import twelve_places
@@ -26,7 +27,7 @@ COLUMNS = ["merchant", "note", "Customer", "customer", "gender", "amount"]
 def rows_of(spark: SparkSession, folder: Path, content: bytes, columns: list[str] = COLUMNS) -> list[tuple[object, ...]]:
     (folder / "chunk-000007.csv").write_bytes(content)
     read = read_chunks(spark, [f"{folder.as_uri()}/chunk-000007.csv"], columns)
-    return sorted(map(tuple, read.select("customer", "merchant", "gender", "amount", "chunk").collect()))
+    return sorted(map(tuple, read.select("customer", "merchant", "gender", "cents", "chunk").collect()))
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
@@ -43,10 +44,10 @@ def test_quoting_line_ends_and_blank_lines(spark: SparkSession, tmp_path: Path, 
     content = lines[0] + b"\n" + end.join(lines[1:])
     assert rows_of(spark, tmp_path, content) == sorted(
         [
-            ("C1", "M1", "F", Decimal("12.50"), 7),
-            ("C\r\n2", "M,1", "M", Decimal("0.10"), 7),
-            ("C''3", "M1", "U", Decimal("9999999999999.99"), 7),
-            ("C 4", 'M"4', None, Decimal("7.00"), 7),
+            ("C1", "M1", "F", 1250, 7),
+            ("C\r\n2", "M,1", "M", 10, 7),
+            ("C''3", "M1", "U", 999_999_999_999_999, 7),
+            ("C 4", 'M"4', None, 700, 7),
         ]
     )
     assert len(rows_of(spark, tmp_path, content + end + end)) == 4
@@ -56,42 +57,53 @@ def test_columns_are_found_wherever_they_are(spark: SparkSession, tmp_path: Path
     columns = ["amount", "gender", "merchant", "customer"]
     content = b"amount,gender,merchant,customer\r\n1,f,M1,'C1'\r\n\r\n2.5,M,M1,\xc3\xa9\xf0\x9f\x98\x80\r\n"
     assert rows_of(spark, tmp_path, content, columns) == [
-        ("C1", "M1", "F", Decimal("1.00"), 7),
-        ("é😀", "M1", "M", Decimal("2.50"), 7),
+        ("C1", "M1", "F", 100, 7),
+        ("é😀", "M1", "M", 250, 7),
     ]
 
 
-def test_increments_add_up_per_pair_and_chunk(spark: SparkSession) -> None:
-    rows = [
-        (1, "C1", "M1", "F", Decimal("0.10")),
-        (1, "C1", "M1", "M", Decimal("0.20")),
-        (2, "C1", "M1", "U", Decimal("9999999999999.99")),
-        (2, "C2", "M1", None, Decimal("1.00")),
-    ]
-    schema = "chunk int, customer string, merchant string, gender string, amount decimal(15,2)"
-    added = increments(spark.createDataFrame(rows, schema))
-    columns = ("customer", "chunk", "transactions", "cents", "seen_female", "seen_male")
-    assert sorted(map(tuple, added.select(*columns).collect())) == [
-        ("C1", 1, 2, 30, True, True),
-        ("C1", 2, 1, 999_999_999_999_999, False, False),
-        ("C2", 2, 1, 100, False, False),
-    ]
+TRANSACTIONS = "chunk int, customer string, merchant string, gender string, cents long"
 
 
 def test_totals_add_up_over_the_chunks(spark: SparkSession) -> None:
     rows = [
-        (4, "C1", "M1", 2, 999_999_999_999_999, True, False),
-        (3, "C1", "M1", 1, 1, False, False),
-        (3, "C2", "M1", 1, 0, False, True),
+        (4, "C1", "M1", "U", 999_999_999_999_999),
+        (4, "C1", "M1", "F", 0),
+        (3, "C1", "M1", None, 1),
+        (3, "C2", "M1", "M", 0),
+        (5, "C2", "M1", "F", 7),
+        (4, "C2", "M1", "M", 3),
     ]
-    schema = "chunk int, customer string, merchant string, transactions long, cents long, seen_female boolean, seen_male boolean"
-    added = spark.createDataFrame(rows, schema)
-    columns = ("merchant", "customer", "transactions", "amount", "seen_female", "seen_male", "first_chunk")
-    assert sorted(map(tuple, totals(added).select(*columns).collect())) == [
-        ("M1", "C1", 3, Decimal("10000000000000.00"), True, False, 3),
-        ("M1", "C2", 1, Decimal("0.00"), False, True, 3),
+    transactions = spark.createDataFrame(rows, TRANSACTIONS)
+    columns = ("customer", "transactions", "amount", "seen_female", "seen_male", "first_chunk", "first_female", "first_male")
+    assert sorted(map(tuple, totals(transactions).select(*columns).collect())) == [
+        ("C1", 3, Decimal("10000000000000.00"), True, False, 3, 4, None),
+        ("C2", 3, Decimal("0.10"), True, True, 3, 5, 3),
     ]
-    assert rows_by_chunk(added) == {3: 2, 4: 2}
+    assert rows_by_chunk(transactions) == {3: 2, 4: 3, 5: 1}
+
+
+def test_running_totals_are_those_at_the_boundaries(spark: SparkSession) -> None:
+    rows = [
+        (9, "C1", "M1", "F", 40),
+        (7, "C1", "M1", "F", 1),
+        (9, "C1", "M1", "U", 30),
+        (9, "C2", "M1", "M", 5),
+        (9, "C3", "M1", "F", 1),
+    ]
+    pairs = [("M1", "C1", 6, Decimal("0.90"), Decimal(2)), ("M1", "C2", 0, Decimal(0), None), ("M1", "C3", None, None, None)]
+    running = running_totals(
+        spark.createDataFrame(rows, TRANSACTIONS),
+        spark.createDataFrame(
+            pairs, "merchant string, customer string, transactions long, amount decimal(24,2), weight decimal(38,12)"
+        ),
+    )
+    columns = ("customer", "chunk", "until", "added", "transactions", "cents", "weight", "is_first")
+    assert sorted(map(tuple, running.select(*columns).collect())) == [
+        ("C1", 7, 9, 1, 7, 91, Decimal(2), True),
+        ("C1", 9, NEVER, 2, 9, 161, Decimal(2), False),
+        ("C2", 9, NEVER, 1, 1, 5, None, True),
+    ]
 
 
 def weights_of(spark: SparkSession, file: Path, scope: str) -> dict[tuple[str, str], Decimal]:

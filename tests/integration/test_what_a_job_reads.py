@@ -50,7 +50,7 @@ def rows_read(connection: Connection, feed_id: int, customers: range) -> dict[st
     assert row is not None
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, true, false, 7)",
+            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, true, false, 7, 7, null)",
             [(row[0], STAGING, f"C{n}") for n in customers],
         )
     kinds = connection.execute("select kind, count(*) from ledger.batch_state where batch_id = %s group by kind", [row[0]])
