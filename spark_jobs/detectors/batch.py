@@ -68,14 +68,16 @@ class Batch:
     def at_end(self) -> Batch:
         """Give the same batch as one chunk: what is detected there holds at the end of the batch."""
         last = F.lit(self.last_chunk)
-        at_end = self.transactions.withColumn("chunk", last)
         seen = {name: F.when(F.col(name) > BEFORE, last).otherwise(F.col(name)) for name in ("as_female", "as_male")}
-        pairs = self.pairs.withColumns(seen)
-        running = running_totals(at_end, pairs)
-        weights = _at_chunk(self.weights, self.last_chunk)
-        moved = {merchant: _at_chunk(found, self.last_chunk) for merchant, found in self.moves.items()}
         return replace(
-            self, first_chunk=self.last_chunk, transactions=at_end, running=running, pairs=pairs, weights=weights, moves=moved
+            self,
+            first_chunk=self.last_chunk,
+            transactions=self.transactions.withColumn("chunk", last),
+            # What a pair had last it has at the end, and what it had before the batch it has no longer.
+            running=self.running.where(F.col("until") == NEVER).withColumns({"chunk": last, "is_first": F.lit(False)}),
+            pairs=self.pairs.withColumns(seen),
+            weights=_at_chunk(self.weights, self.last_chunk),
+            moves={merchant: _at_chunk(found, self.last_chunk) for merchant, found in self.moves.items()},
         )
 
 
@@ -86,6 +88,8 @@ def _at_chunk(rows: Sequence[_OfChunk], chunk: int) -> list[_OfChunk]:
 
 def running_totals(transactions: DataFrame, pairs: DataFrame) -> DataFrame:
     """Give the totals of pairs at each chunk that adds to them; Spark works them out once for all detectors.
+
+    Pairs without totals before the batch (null) are left out.
 
     Parameters
     ----------

@@ -54,8 +54,8 @@ def detect(batch: Batch, *, dei_min_female: int) -> DataFrame:
 def _changes(batch: Batch) -> DataFrame:
     """Give by how much customers change their merchant's numbers of female and male ones, and at which chunk.
 
-    Of a merchant for which the rule cannot come to hold in the batch, not all pairs are there: its numbers are then not right,
-    but lie within the same bounds.
+    Of a merchant for which the rule cannot come to hold in the batch, none are there: its numbers stay what they were. Of one
+    that has been detected only some may be: what is found there is known already, and the commit leaves it out.
     """
     genders = ("as_female", "as_male")
     first_seen = batch.pairs.select("merchant", *(F.coalesce(name, F.lit(NEVER)).alias(name) for name in genders))

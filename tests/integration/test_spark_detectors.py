@@ -175,8 +175,8 @@ def test_grouping_does_not_matter(spark: SparkSession, feeds: list[tuple[list[Ro
             assert first_found.get((number, grouping), {}) == expected, (rules, rows, importance)
 
 
-def found_in(spark: SparkSession, rows: list[Row], importance: list[Row], **rules: Any) -> list[Found]:
-    """Detect in one batch of one-row chunks, with rules that find nothing unless given."""
+def found_in(spark: SparkSession, rows: list[Row], importance: list[Row], *, at_end: bool = False, **rules: Any) -> list[Found]:
+    """Detect in one batch of one-row chunks, or what holds at its end, with rules that find nothing unless given."""
     silent = {
         "chunk_size": 1,
         "upgrade_percent": 10,
@@ -187,7 +187,8 @@ def found_in(spark: SparkSession, rows: list[Row], importance: list[Row], **rule
     }
     tables = Tables(silent | rules)
     tables.add("x", rows, importance, 1, len(rows))
-    found = detect_all(tables.batch(spark), silent | rules)
+    batch = tables.batch(spark)
+    found = detect_all(batch.at_end() if at_end else batch, silent | rules)
     return sorted((chunk, *what, merchant.removeprefix("x/"), who) for chunk, *what, merchant, who, _ in found)
 
 
@@ -198,6 +199,12 @@ def test_upgrade_by_hand(spark: SparkSession) -> None:
     assert found_in(spark, rows, importance, upgrade_min_transactions=3, upgrade_percent=0) == [
         (5, "PatId1", "UPGRADE", "M1", "b")
     ]
+    at_end = _CHUNKS, "PatId1", "UPGRADE", "M1"
+    assert found_in(spark, rows, importance, at_end=True, upgrade_min_transactions=3, upgrade_percent=0) == [(*at_end, "b")]
+    rows.append(buy("a"))
+    assert found_in(spark, rows, importance, at_end=True, upgrade_min_transactions=3, upgrade_percent=0) == []
+    importance += [weigh("a", "-99")] * 9
+    assert found_in(spark, rows, importance, at_end=True, upgrade_min_transactions=3, upgrade_percent=0) == [(*at_end, "a")]
 
 
 def test_child_by_hand(spark: SparkSession) -> None:
@@ -208,6 +215,8 @@ def test_child_by_hand(spark: SparkSession) -> None:
         (5, "PatId2", "CHILD", "M1", "b"),
         (6, "PatId2", "CHILD", "M1", "a"),
     ]
+    rows.append(buy("b", amount="68"))  # 69 for three
+    assert found_in(spark, rows, [], at_end=True, child_min_transactions=2) == [(_CHUNKS, "PatId2", "CHILD", "M1", "a")]
 
 
 def test_dei_needed_by_hand(spark: SparkSession) -> None:
@@ -216,6 +225,10 @@ def test_dei_needed_by_hand(spark: SparkSession) -> None:
     # Two of each at chunk 4; b counts as neither from chunk 7 on, which leaves one; c makes it two again; r is the third man.
     assert found_in(spark, rows, [], dei_min_female=1) == [(9, "PatId3", "DEI-NEEDED", "M1", "")]
     assert found_in(spark, rows, [], dei_min_female=0) == [(7, "PatId3", "DEI-NEEDED", "M1", "")]
+    assert found_in(spark, rows, [], at_end=True, dei_min_female=1) == [(_CHUNKS, "PatId3", "DEI-NEEDED", "M1", "")]
+    rows.append(buy("d", gender="F"))
+    assert found_in(spark, rows, [], dei_min_female=1) == [(9, "PatId3", "DEI-NEEDED", "M1", "")]
+    assert found_in(spark, rows, [], at_end=True, dei_min_female=1) == []  # three of each
 
 
 def test_child_average_has_a_limit_of_digits(spark: SparkSession) -> None:

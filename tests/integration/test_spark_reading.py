@@ -73,14 +73,17 @@ def test_totals_add_up_over_the_chunks(spark: SparkSession) -> None:
         (3, "C2", "M1", "M", 0),
         (5, "C2", "M1", "F", 7),
         (4, "C2", "M1", "M", 3),
+        (3, "C3", "M1", "M", 1),
+        (3, "C3", "M1", "F", 1),
     ]
     transactions = spark.createDataFrame(rows, TRANSACTIONS)
     columns = ("customer", "transactions", "amount", "seen_female", "seen_male", "first_chunk", "first_female", "first_male")
     assert sorted(map(tuple, totals(transactions).select(*columns).collect())) == [
         ("C1", 3, Decimal("10000000000000.00"), True, False, 3, 4, None),
         ("C2", 3, Decimal("0.10"), True, True, 3, 5, 3),
+        ("C3", 2, Decimal("0.02"), True, True, 3, 3, 3),
     ]
-    assert rows_by_chunk(transactions) == {3: 2, 4: 3, 5: 1}
+    assert rows_by_chunk(transactions) == {3: 4, 4: 3, 5: 1}
 
 
 def test_running_totals_are_those_at_the_boundaries(spark: SparkSession) -> None:

@@ -5,6 +5,7 @@ Those without a transaction in the batch are read when a limit moves: of a merch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -42,18 +43,24 @@ def seen(connection: Connection, customers: int, *, merchant_transactions: int =
     return feed_id
 
 
-def rows_read(connection: Connection, feed_id: int, customers: range) -> dict[str, int]:
-    """Stage a transaction of each customer, and count the rows of each kind that the job reads for the batch."""
+def staged(connection: Connection, feed_id: int, pairs: Iterable[tuple[int, int | None, int | None]]) -> int:
+    """Stage a transaction of each customer n, first seen as F and as M at chunks 7 or 8, or not at all; give the batch."""
     row = connection.execute(
-        "insert into ledger.batch (feed_id, first_chunk, last_chunk) values (%s, 7, 7) returning batch_id", [feed_id]
+        "insert into ledger.batch (feed_id, first_chunk, last_chunk) values (%s, 7, 8) returning batch_id", [feed_id]
     ).fetchone()
     assert row is not None
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, true, false, 7, 7, null)",
-            [(row[0], STAGING, f"C{n}") for n in customers],
+            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, %s, %s, 7, %s, %s)",
+            [(row[0], STAGING, f"C{n}", female is not None, male is not None, female, male) for n, female, male in pairs],
         )
-    kinds = connection.execute("select kind, count(*) from ledger.batch_state where batch_id = %s group by kind", [row[0]])
+    return int(row[0])
+
+
+def rows_read(connection: Connection, feed_id: int, customers: range) -> dict[str, int]:
+    """Stage a transaction of each customer, a woman, and count the rows of each kind that the job reads for the batch."""
+    batch_id = staged(connection, feed_id, [(n, 7, None) for n in customers])
+    kinds = connection.execute("select kind, count(*) from ledger.batch_state where batch_id = %s group by kind", [batch_id])
     return {"pair": 0, "weight": 0, "total": 0, "idle": 0} | dict(kinds.fetchall())
 
 
@@ -143,6 +150,27 @@ def test_pairs_for_dei_needed(connection: Connection, women: int, men: int, read
     feed_id = seen(connection, 100, merchant_transactions=OVER - 100)
     connection.execute("update ledger.merchant_total set female = %s, male = %s", [women, men])
     assert rows_read(connection, feed_id, range(91, 111))["pair"] == read
+
+
+def test_pairs_come_with_what_decides(connection: Connection) -> None:
+    """Totals for PatId2; for PatId3 the chunks from which on they are seen as a gender. All that the merchant knows are women."""
+    feed_id = seen(connection, 100, merchant_transactions=OVER - 100)
+    connection.execute("update ledger.merchant_total set female = 101, male = 101")
+    connection.execute("update ledger.pair_total set transactions = 79 where customer in ('C3', 'C4')")
+    shown = [(1, None, 7), (2, 7, 8), (3, 7, None), (4, None, 8), (5, 7, None), (201, 7, None), (202, None, 8), (203, 8, 7)]
+    batch_id = staged(connection, feed_id, [*shown, (204, None, None)])
+    query = (
+        "select customer, transactions, amount, as_female, as_male from ledger.batch_state where batch_id = %s and kind = 'pair'"
+    )
+    assert {customer: tuple(found) for customer, *found in connection.execute(query, [batch_id])} == {
+        "C1": (None, None, 0, 7),
+        "C2": (None, None, 0, 8),
+        "C3": (79, 99, None, None),  # as a woman again, like C5
+        "C4": (79, 99, 0, 8),
+        "C201": (None, None, 7, None),
+        "C202": (None, None, None, 8),
+        "C203": (None, None, 8, 7),
+    }
 
 
 def rows_touched(plan: dict[str, Any]) -> int:
