@@ -41,9 +41,9 @@ drop view if exists ledger.batch_merchant;
 
 -- Every merchant of the batch with its totals before it (zeros for one not seen before), whether PatId1 ranks its customers, and how
 -- many of them have a weight: before the batch, and new in it, these with first chunk and weight of each. Of the places before the batch
--- the last that qualifies at one of its boundaries is between first_place, to which lighter new customers can push it, and last_place;
--- and no customer with fewer than `least` transactions qualifies: as many as last_place had those before the batch, and nobody's become
--- fewer.
+-- the last that qualified was place_before, and the last that qualifies at one of its boundaries is between first_place, to which lighter
+-- new customers can push it, and last_place: `limits` are the weights from the one to the other. And no customer with fewer than `least`
+-- transactions qualifies: as many as last_place had those before the batch, and nobody's become fewer. At place_before it was least_before.
 create view ledger.batch_merchant as
 with merchant as not materialized (
     select s.batch_id, s.staging_id, s.merchant, b.state_feed_id, b.upgrade_percent as percent,
@@ -64,8 +64,7 @@ with merchant as not materialized (
 )
 select m.*, c.customers, n.customers as new_customers, n.chunks as new_chunks, n.weights as new_weights,
        m.is_big and c.customers + n.customers > 0 as ranked,
-       greatest(1, m.percent * (c.customers - 1) / 100 + 1 - n.customers) as first_place,
-       p.last_place, l.least
+       p.place_before, p.first_place, p.last_place, l.least_before, l.least, w.limits
 from merchant m
 cross join lateral (
     select coalesce(sum(customers), 0)::bigint as customers from ledger.ranked_total
@@ -90,13 +89,27 @@ cross join lateral (
         limit 1
     ) w
 ) n
-cross join lateral (select greatest(1, m.percent * (c.customers + n.customers - 1) / 100 + 1) as last_place) p
 cross join lateral (
-    select coalesce(max(transactions), 0) as least from (
+    select greatest(1, m.percent * (c.customers - 1) / 100 + 1) as place_before,
+           greatest(1, m.percent * (c.customers - 1) / 100 + 1 - n.customers) as first_place,
+           greatest(1, m.percent * (c.customers + n.customers - 1) / 100 + 1) as last_place
+) p
+cross join lateral (
+    select coalesce(max(transactions) filter (where place >= p.place_before), 0) as least_before,
+           coalesce(max(transactions) filter (where place >= p.last_place), 0) as least
+    from (
         select transactions, sum(customers) over (order by transactions desc) as place
         from ledger.ranked_total where m.is_big and feed_id = m.state_feed_id and merchant = m.merchant
-    ) t where place >= p.last_place
-) l;
+    ) t
+) l
+cross join lateral (
+    select array_agg(weight order by weight) as limits from (
+        select weight from ledger.pair_total
+        where m.is_big and feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
+        order by weight
+        offset p.first_place - 1 limit p.last_place - p.first_place + 1
+    ) t
+) w;
 
 -- The state, all that the batch needs of it in one query, which works the merchants out once. Rows of five kinds, each with columns of
 -- its own; the others are null, which makes a union forget how many digits its numbers have.
@@ -167,19 +180,18 @@ cross join lateral (
     union all
     -- idle: its customers without a transaction in the batch for whom PatId1 may come to hold all the same: when new customers come,
     -- the places that qualify grow; and when the merchant comes over upgrade_min_transactions. No limit by weight goes beyond that of
-    -- last_place before the batch.
+    -- last_place before the batch. Of a merchant that was ranked before, those within both limits of then have been detected: as long as
+    -- no fewer transactions are needed, the others are beyond the limit by weight.
     select 'idle', p.customer, p.transactions, null, null, null, p.weight, null, null, null, null, null, null
-    from (select) one
-    left join lateral (
-        select weight as most from ledger.pair_total
-        where feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
-        order by weight offset m.last_place - 1 limit 1
-    ) w on m.ranked
+    from (
+        select case when m.ranked_before and m.least = m.least_before then m.limits[m.place_before - m.first_place + 1] end as beyond,
+               m.limits[m.last_place - m.first_place + 1] as most
+    ) w
     cross join lateral (
         select customer, transactions, weight from ledger.pair_total
         where m.ranked and (m.new_customers > 0 or not m.ranked_before)
-          and feed_id = m.state_feed_id and merchant = m.merchant
-          and weight <= coalesce(w.most, 'infinity'::numeric) and transactions >= m.least
+          and feed_id = m.state_feed_id and merchant = m.merchant and transactions >= m.least
+          and weight > coalesce(w.beyond, '-infinity'::numeric) and weight <= coalesce(w.most, 'infinity'::numeric)
         offset 0
     ) p
     left join lateral (
@@ -196,13 +208,8 @@ cross join lateral (
     -- weight: those among which the last place that qualifies lies at every boundary of the batch: of the customers seen before, those
     -- that new ones can push it to (chunk 0, with their place), and of the new ones all (with their first chunk, place null).
     select 'weight', null, null, null, null, null, p.weight, null, null, m.ranked_before, m.customers, 0,
-           m.first_place - 1 + row_number() over (order by p.weight)
-    from (
-        select weight from ledger.pair_total
-        where m.ranked and feed_id = m.state_feed_id and merchant = m.merchant and weight is not null
-        order by weight
-        offset m.first_place - 1 limit m.last_place - m.first_place + 1
-    ) p
+           m.first_place - 1 + p.place
+    from unnest(m.limits) with ordinality p (weight, place)
     union all
     select 'weight', null, null, null, null, null, n.weight, null, null, m.ranked_before, m.customers, n.chunk, null
     from unnest(m.new_chunks, m.new_weights) n (chunk, weight)

@@ -1,10 +1,12 @@
 """What a job reads of the state: as much as the batch calls for, however many customers the feed has seen.
 
-Those without a transaction in the batch are read when a limit moves: of a merchant's customers a hundredth, see ADR 0011.
+Those without a transaction in the batch are read when a limit moves: when fewer transactions are enough than before, of a merchant's
+customers a hundredth, see ADR 0011.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -84,6 +86,59 @@ def test_new_customers_let_the_limits_move(connection: Connection, customers: in
     assert counts["weight"] <= 5 + 5 + 2  # five new ones; the limit's place, and what five can push it by
     # In the lowest tenth by weight, a tenth of whom have 55 transactions or more.
     assert customers * 0.1 * 0.09 <= counts["idle"] <= customers * 0.1 * 0.13
+
+
+@pytest.mark.parametrize("customers", [1_010, 20_010])
+def test_as_long_as_the_limit_by_transactions_stays_only_its_neighbours_by_weight_are_read(
+    connection: Connection, customers: int
+) -> None:
+    feed_id = seen(connection, customers)
+    behind = customers // 10 + 1  # by weight: the first that did not qualify before
+    exchange = "update ledger.pair_total set transactions = %s where customer = %s"
+    connection.execute(exchange, [54, f"C{behind}"])  # as many as it takes
+    connection.execute(exchange, [12, f"C{behind + 42}"])
+    assert rows_read(connection, feed_id, range(customers + 1, customers + 11))["idle"] == 1
+
+
+def holding(customers: list[tuple[int, int, int]], percent: int) -> set[int]:
+    """Rank customers (n, transactions, weight) one by one: those for whom PatId1 holds."""
+    among = len(customers) - 1
+    return {
+        n
+        for n, count, weight in customers
+        if 100 * sum(other > count for _, other, _ in customers) <= percent * among
+        and 100 * sum(other < weight for _, _, other in customers) <= percent * among
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nobody_for_whom_the_rule_comes_to_hold_is_left_out(connection: Connection, seed: int) -> None:
+    """Customers without a transaction in the batch, among few numbers and weights, so that limits move and tie all the time."""
+    chance = random.Random(seed)
+    percent = chance.choice([10, 25, 50])
+    known = [(n, chance.randint(1, 5), chance.randint(0, 9)) for n in range(1, chance.randint(2, 40))]
+    new = [(n, chance.choice([7, 8]), chance.randint(0, 9)) for n in range(51, 51 + chance.randint(0, 12))]
+    touched = {n for n, _, _ in known if chance.random() < 0.2}
+    feed_id = seen(connection, 0, merchant_transactions=10 * OVER)
+    connection.execute("update ledger.feed set upgrade_percent = %s", [percent])
+    connection.execute("delete from ledger.weight")
+    with connection.cursor() as cursor:
+        weights = [(feed_id, f"C{n}", weight) for n, _, weight in (*known, *new)]
+        cursor.executemany("insert into ledger.weight values (%s, 'M1', %s, %s)", weights)
+        totals = [(feed_id, f"C{n}", count) for n, count, _ in known]
+        cursor.executemany("insert into ledger.pair_total values (%s, 'M1', %s, %s, 99, true, false)", totals)
+    connection.execute("select ledger.rank_feed(%s)", [feed_id])
+    batch_id = staged(connection, feed_id, [(n, 7, None) for n in touched] + [(n, chunk, None) for n, chunk, _ in new])
+    connection.execute("update ledger.staged_pair set first_chunk = first_female")
+    idle = connection.execute("select customer from ledger.batch_state where batch_id = %s and kind = 'idle'", [batch_id])
+    read = {int(customer[1:]) for (customer,) in idle}
+
+    come_to_hold = set()
+    for boundary in (7, 8):
+        there = [(n, count + (n in touched), weight) for n, count, weight in known]
+        there += [(n, 1, weight) for n, chunk, weight in new if chunk <= boundary]
+        come_to_hold |= holding(there, percent)
+    assert (come_to_hold & {n for n, _, _ in known}) - touched - holding(known, percent) <= read
 
 
 def test_detected_customers_are_not_read_again(connection: Connection) -> None:
