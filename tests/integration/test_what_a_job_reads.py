@@ -1,7 +1,7 @@
 """What a job reads of the state: as much as the batch calls for, however many customers the feed has seen.
 
-Those without a transaction in the batch are read when a limit moves: when fewer transactions are enough than before, of a merchant's
-customers a hundredth, see ADR 0011.
+Those without a transaction in the batch are read when a limit moves: when fewer transactions are enough than before, of a
+merchant's customers a hundredth, see ADR 0011.
 """
 
 from __future__ import annotations
