@@ -124,8 +124,8 @@ def running_totals(transactions: DataFrame, pairs: DataFrame) -> DataFrame:
         "weight",
         (F.min("chunk").over(so_far) == F.col("chunk")).alias("is_first"),
     )
-    # Of a pair's transactions of a chunk the last has the totals at its boundary. To add them up first would take longer,
-    # in a large batch: of most pairs a chunk has one transaction.
+    # Of a pair's transactions of a chunk the last has the totals at its boundary. To add them up first would take longer when
+    # they are many: the more customers a feed has, the fewer transactions of a pair meet in a chunk.
     return kept(each.where(F.col("until") > F.col("chunk")))
 
 

@@ -44,8 +44,8 @@ def read_chunks(spark: SparkSession, paths: Sequence[str], columns: Sequence[str
     Returns
     -------
     DataFrame
-        ``chunk, customer, merchant, gender, cents``: ``cents`` is the amount, ``gender`` in upper case or null. Partitioned by
-        pair, as all that follows needs it.
+        ``chunk, customer, merchant, gender, cents``: ``cents`` is the amount in cents, ``gender`` in upper case or null.
+        Partitioned by pair, as all that follows needs it.
 
     Raises
     ------

@@ -9,10 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import psycopg
 import pytest
+
+from tests import reference
 
 Connection = psycopg.Connection[Any]
 STAGING = "s1"
@@ -53,8 +56,11 @@ def staged(connection: Connection, feed_id: int, pairs: Iterable[tuple[int, int 
     assert row is not None
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, %s, %s, 7, %s, %s)",
-            [(row[0], STAGING, f"C{n}", female is not None, male is not None, female, male) for n, female, male in pairs],
+            "insert into ledger.staged_pair values (%s, %s, 'M1', %s, 1, 99, %s, %s, %s, %s, %s)",
+            [
+                (row[0], STAGING, f"C{n}", bool(female), bool(male), min(filter(None, (female, male)), default=7), female, male)
+                for n, female, male in pairs
+            ],
         )
     return int(row[0])
 
@@ -101,14 +107,11 @@ def test_as_long_as_the_limit_by_transactions_stays_only_its_neighbours_by_weigh
 
 
 def holding(customers: list[tuple[int, int, int]], percent: int) -> set[int]:
-    """Rank customers (n, transactions, weight) one by one: those for whom PatId1 holds."""
-    among = len(customers) - 1
-    return {
-        n
-        for n, count, weight in customers
-        if 100 * sum(other > count for _, other, _ in customers) <= percent * among
-        and 100 * sum(other < weight for _, _, other in customers) <= percent * among
-    }
+    """Those of customers (n, transactions, weight) for whom PatId1 holds."""
+    merchant = reference.Merchant(transactions={str(n): count for n, count, _ in customers}, total_transactions=10 * OVER)
+    weights = reference.Weights.of({("M1", str(n)): Fraction(weight) for n, _, weight in customers})
+    rules = {"upgrade_percent": percent, "upgrade_min_transactions": OVER, "weight_scope": "customer_merchant"}
+    return {int(customer) for (_, _, customer), _ in reference.upgrades({"M1": merchant}, weights, rules)}
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -129,7 +132,6 @@ def test_nobody_for_whom_the_rule_comes_to_hold_is_left_out(connection: Connecti
         cursor.executemany("insert into ledger.pair_total values (%s, 'M1', %s, %s, 99, true, false)", totals)
     connection.execute("select ledger.rank_feed(%s)", [feed_id])
     batch_id = staged(connection, feed_id, [(n, 7, None) for n in touched] + [(n, chunk, None) for n, chunk, _ in new])
-    connection.execute("update ledger.staged_pair set first_chunk = first_female")
     idle = connection.execute("select customer from ledger.batch_state where batch_id = %s and kind = 'idle'", [batch_id])
     read = {int(customer[1:]) for (customer,) in idle}
 
