@@ -33,12 +33,10 @@ def _measure(bench: Bench) -> list[Result]:
             limits.append(lower_limit.detect(files.transactions, files.importance))
             usual.append(way.chunk(middle).seconds)
             shown = " and ".join(f"{runs[row][-1].seconds:.2f} s" for row in runs)
-            limit = f"{limits[-1].chunk_seconds[middle - 1]:.3f} s and {limits[-1].seconds:.2f} s"
+            limit = f"{limits[-1].chunk_seconds[middle]:.3f} s and {limits[-1].seconds:.2f} s"
             say(f"  run {number}: {shown}; by (a) {limit}; chunk {middle} by (b) {usual[-1]:.2f} s")
     results = [
-        Result(
-            "a", "lower limit, one chunk", "s", [limit.chunk_seconds[middle - 1] for limit in limits], label, {"chunk": middle}
-        ),
+        Result("a", "lower limit, one chunk", "s", [limit.chunk_seconds[middle] for limit in limits], label, {"chunk": middle}),
         Result("a", "lower limit, all chunks", "s", [limit.seconds for limit in limits], label),
         Result("b", "usual way, one chunk", "s", usual, label, {"chunk": middle}),
     ]

@@ -1,13 +1,14 @@
-"""Row 8, and row 7 on the long feed: backfill of a feed 100 times as long, and what one more chunk costs at its end."""
+"""Row 8, and row 7 on the long feed: a feed 100 times as long, and one more chunk at its end; both by (a) and (b) too."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+from benchmarks import lower_limit, usual_way
 from benchmarks.airflow_runs import moment
 from benchmarks.bench import Bench, airflow_kept_off, new_feed, say
-from benchmarks.feeds import CHUNK_ROWS, scaled_files
+from benchmarks.feeds import CHUNK_ROWS, Files, scaled_files
 from benchmarks.job import applied, landed, opened_batch
 from benchmarks.processes import Cpu, Peaks, cpu_of, memory_watched, services_cpu
 from benchmarks.results import Result
@@ -43,7 +44,31 @@ def measure(bench: Bench) -> list[Result]:
         applied(bench, early, _EARLY - 1)
         _land_next(bench, feed, late)
         batches = {_EARLY: opened_batch(bench, early, _EARLY), late: opened_batch(bench, feed, late)}
-        return found + compared(bench, batches, "growth, long feed", files)
+        return found + compared(bench, batches, "growth, long feed", files) + _others(bench, files, _EARLY, late)
+
+
+def _others(bench: Bench, files: Files, early: int, late: int) -> list[Result]:
+    """Measure (a) and (b) once at both chunks, and (a) at some between: for the whole feed they would take hours and days."""
+    say(f"rows 7 and 8 by (a) and (b), at chunks {early:,} and {late:,}")
+    step = max(1, late // 6)
+    limit = lower_limit.detect(files.transactions, files.importance, at={1, early, *range(step, late - step + 1, step), late})
+    say(f"  (a): {limit.chunk_seconds[early]:.2f} s and {limit.chunk_seconds[late]:.2f} s")
+    with usual_way.prepared(bench, files) as way:
+        curve = way.at((early, late))
+    say(f"  (b): {curve.seconds[0]:.0f} s and {curve.seconds[-1]:.0f} s")
+    costs = {"lower limit": limit.chunk_seconds, "usual way": dict(zip(curve.chunks, curve.seconds, strict=True))}
+    totals = {"lower limit": limit.seconds, "usual way": curve.total(late)}
+    found = []
+    for row, name in (("a", "lower limit"), ("b", "usual way")):
+        chunks, seconds = list(costs[name]), list(costs[name].values())
+        rate = late * CHUNK_ROWS / totals[name]
+        found += [
+            Result(row, f"{name}, long feed", "rows/s", [rate], files.label, {"chunks": chunks, "seconds": seconds}),
+            Result(row, f"{name}, growth, long feed", "x", [costs[name][late] / costs[name][early]], files.label),
+            Result(row, f"{name}, growth, long feed: early chunk", "s", [costs[name][early]], files.label),
+            Result(row, f"{name}, growth, long feed: late chunk", "s", [costs[name][late]], files.label),
+        ]
+    return found
 
 
 def _backfill(bench: Bench, feed: str, conf: dict[str, Any], last: int) -> float:

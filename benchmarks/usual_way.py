@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -74,8 +74,12 @@ class UsualWay:
 
     def every(self, stride: int) -> Curve:
         """Measure some chunks, the first and the last among them."""
+        return self.at({1, *range(stride, self._files.chunks + 1, stride), self._files.chunks})
+
+    def at(self, chunks: Collection[int]) -> Curve:
+        """Measure these chunks."""
         curve = Curve()
-        for number in sorted({1, *range(stride, self._files.chunks + 1, stride), self._files.chunks}):
+        for number in sorted(chunks):
             cost = self.chunk(number)
             curve.chunks.append(number)
             curve.seconds.append(round(cost.seconds, 3))
