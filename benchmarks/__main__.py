@@ -30,7 +30,7 @@ MODULES = {
 }
 """Rows of the table, and what measures them."""
 
-_LONG = ("8",)  # some ten minutes on a feed of gigabytes: only when it is asked for
+_LONG = ("8",)  # three quarters of an hour on a feed of gigabytes: only when it is asked for
 
 
 def chosen(only: str | None) -> list[str]:

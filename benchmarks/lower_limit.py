@@ -1,7 +1,8 @@
 """Comparison (a): the same detection, chunk by chunk, in one process and in memory, with DuckDB. Nothing is landed or kept.
 
 It is what the rules cost at least: no Drive, no blobs, no ledger, no orchestration, nothing that survives a kill. Its detections
-are those of ``tests/reference.py``, which :func:`refuse_other_detections` checks. It expects files without bad rows.
+are those of ``tests/reference.py``, which :func:`refuse_other_detections` checks. It expects files without bad rows. On a
+long feed it is a comparison, no limit: at every chunk it ranks all customers of the chunk's merchants.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from benchmarks.bench import Bench, airflow_kept_off, say
 from benchmarks.feeds import Files
 from benchmarks.job import JobRun, applied, commit, landed, opened_batch, run_job
@@ -40,11 +42,17 @@ def compared(bench: Bench, batches: dict[int, int], measure: str, files: Files) 
                 details.append({"chunk": chunk, "commit": commit_seconds, **run.details()})
     ratio = spread(seconds[late]).median / spread(seconds[early]).median
     say(f"  chunk {late} against {early}: {ratio:.2f}")
+    return grown("7", measure, files.label, seconds, {"runs": details})
+
+
+def grown(row: str, measure: str, feed: str, seconds: Mapping[int, list[float]], details: Mapping[str, object]) -> list[Result]:
+    """Give by how much the seconds of two chunks differ, run by run, and the seconds of each."""
+    early, late = sorted(seconds)
     ratios = [after / before for before, after in zip(seconds[early], seconds[late], strict=True)]
     return [
-        Result("7", measure, "x", ratios, files.label, {"chunks": [early, late], "runs": details}),
-        Result("7", f"{measure}: early chunk", "s", seconds[early], files.label, {"chunk": early}),
-        Result("7", f"{measure}: late chunk", "s", seconds[late], files.label, {"chunk": late}),
+        Result(row, measure, "x", ratios, feed, {"chunks": [early, late], **details}),
+        Result(row, f"{measure}: early chunk", "s", seconds[early], feed, {"chunk": early}),
+        Result(row, f"{measure}: late chunk", "s", seconds[late], feed, {"chunk": late}),
     ]
 
 

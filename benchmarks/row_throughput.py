@@ -12,7 +12,7 @@ from benchmarks.feeds import CHUNK_ROWS, Files, scaled_files
 from benchmarks.job import applied, landed, opened_batch
 from benchmarks.processes import Cpu, Peaks, cpu_of, memory_watched, services_cpu
 from benchmarks.results import Result
-from benchmarks.row_growth import compared
+from benchmarks.row_growth import compared, grown
 from benchmarks.statements import rows
 from local.airflow_api import AirflowApi
 
@@ -56,18 +56,16 @@ def _others(bench: Bench, files: Files, early: int, late: int) -> list[Result]:
     with usual_way.prepared(bench, files) as way:
         curve = way.at((early, late))
     say(f"  (b): {curve.seconds[0]:.0f} s and {curve.seconds[-1]:.0f} s")
-    costs = {"lower limit": limit.chunk_seconds, "usual way": dict(zip(curve.chunks, curve.seconds, strict=True))}
-    totals = {"lower limit": limit.seconds, "usual way": curve.total(late)}
+    ways = (
+        ("a", "lower limit", limit.chunk_seconds, limit.seconds),
+        ("b", "usual way", dict(zip(curve.chunks, curve.seconds, strict=True)), curve.total(late)),
+    )
     found = []
-    for row, name in (("a", "lower limit"), ("b", "usual way")):
-        chunks, seconds = list(costs[name]), list(costs[name].values())
-        rate = late * CHUNK_ROWS / totals[name]
-        found += [
-            Result(row, f"{name}, long feed", "rows/s", [rate], files.label, {"chunks": chunks, "seconds": seconds}),
-            Result(row, f"{name}, growth, long feed", "x", [costs[name][late] / costs[name][early]], files.label),
-            Result(row, f"{name}, growth, long feed: early chunk", "s", [costs[name][early]], files.label),
-            Result(row, f"{name}, growth, long feed: late chunk", "s", [costs[name][late]], files.label),
-        ]
+    for row, name, by_chunk, total in ways:
+        details = {"chunks": list(by_chunk), "seconds": list(by_chunk.values())}
+        found.append(Result(row, f"{name}, long feed", "rows/s", [late * CHUNK_ROWS / total], files.label, details))
+        both = {chunk: [by_chunk[chunk]] for chunk in (early, late)}
+        found += grown(row, f"{name}, growth, long feed", files.label, both, {})
     return found
 
 
