@@ -22,8 +22,8 @@ _COLOURS = {
     "scheduling": "#c44e52", "task start": "#dd8452", "task": "#4c72b0",
     "log": "#8da7d0", "job start": "#dd8452", "job": "#55a868",
 }  # fmt: skip
-_LABELLED = 0.04  # a bar shorter than this share of the run has no room for its name
-_LETTERS = 9  # of a label, for a bar of that length
+_LABELLED = 0.04  # a bar shorter than this share of the picture has no room for its name
+_LETTERS = 7  # of a label, for a bar of that length
 
 
 def draw(entries: list[Entry], folder: Path) -> None:
@@ -66,13 +66,11 @@ def _freshness(axes: Any, entries: list[Entry]) -> None:
 def _trace(axes: Any, entries: list[Entry]) -> None:
     entry = latest(entries, "backfill") or {}
     spans = [Span(*span) for span in entry["details"]["trace"]]
+    end = max(span.end for span in spans)
     for span in spans:
         colour = _COLOURS[span.kind]
         axes.barh(-span.level, span.seconds, left=span.start, height=0.9, color=colour, edgecolor="white", linewidth=0.4)
-        share = span.seconds / max(s.end for s in spans)
-        if share >= _LABELLED:
-            name = span.name[: int(_LETTERS * share / _LABELLED)]
-            axes.text(span.start, -span.level, f" {name}", fontsize=6, va="center", clip_on=True)
+        _label(axes, -span.level, span.name, span.start, span.seconds / end)
     axes.set_yticks([0, -1, -2], ["hops and tasks", "within tasks\n(log lines)", "within the job\n(steps)"])
     axes.set_xlabel(
         f"seconds since the trigger (red: scheduling, orange: process start; last file at {entry['values'][-1]:.1f} s)"
@@ -80,19 +78,19 @@ def _trace(axes: Any, entries: list[Entry]) -> None:
 
 
 def _job(axes: Any, entries: list[Entry]) -> None:
-    labels = []
-    for place, measure in enumerate(("job, one chunk", "job, all chunks")):
-        entry = latest(entries, measure)
-        if entry is None:
-            continue
-        labels.append((place, measure))
-        run = sorted(entry["details"]["runs"], key=lambda r: r["seconds"])[len(entry["details"]["runs"]) // 2]
-        _bars(axes, place, run)
-    axes.set_yticks([place for place, _ in labels], [name for _, name in labels])
-    axes.set_xlabel("seconds since the start of the process, of the run in the middle")
+    runs = {}
+    for measure in ("job, one chunk", "job, all chunks"):
+        if entry := latest(entries, measure):
+            by_seconds = sorted(entry["details"]["runs"], key=lambda run: run["seconds"])
+            runs[measure] = by_seconds[len(by_seconds) // 2]
+    whole = max(run["seconds"] for run in runs.values())
+    for place, run in enumerate(runs.values()):
+        _bars(axes, place, run, whole)
+    axes.set_yticks(range(len(runs)), list(runs))
+    axes.set_xlabel("seconds since the start of the process, of the run in the middle; the same colour is the same step")
 
 
-def _bars(axes: Any, place: int, run: dict[str, Any]) -> None:
+def _bars(axes: Any, place: int, run: dict[str, Any], whole: float) -> None:
     from benchmarks.steps import Step
     from benchmarks.steps import place as laid
 
@@ -101,9 +99,13 @@ def _bars(axes: Any, place: int, run: dict[str, Any]) -> None:
     bars += [(step.name, run["start"] + step.start, run["start"] + step.end) for step in steps if step.depth == 0]
     for number, (name, start, end) in enumerate(bars):
         axes.barh(place, end - start, left=start, height=0.6, color=f"C{number % 10}", edgecolor="white")
-        share = (end - start) / run["seconds"]
-        if share >= _LABELLED:
-            axes.text(start, place, f" {name[: int(_LETTERS * share / _LABELLED)]}", fontsize=6, va="center", clip_on=True)
+        _label(axes, place, name, start, (end - start) / whole)
+
+
+def _label(axes: Any, place: float, name: str, start: float, share: float) -> None:
+    """Write as much of a name into a bar as there is room for: the bar takes this share of the picture."""
+    if share >= _LABELLED:
+        axes.text(start, place, f" {name[: int(_LETTERS * share / _LABELLED)]}", fontsize=6, va="center", clip_on=True)
 
 
 def _usual(axes: Any, entries: list[Entry]) -> None:

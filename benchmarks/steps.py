@@ -11,7 +11,7 @@ _SAME = 0.03  # a step is taken for the sum of others when it differs by less: w
 
 
 class Step(NamedTuple):
-    """A step of a job, with those that it consists of before it in the output."""
+    """A step of a job."""
 
     name: str
     seconds: float
@@ -19,7 +19,7 @@ class Step(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A step on the clock of its job: seconds from the first step's start; ``depth`` 0 is the finest."""
+    """A step on the clock of its job: seconds from the first step's start; ``depth`` is 1 if it contains others, else 0."""
 
     name: str
     start: float
@@ -34,32 +34,26 @@ def parse_steps(lines: Iterable[str]) -> list[Step]:
 
 
 def place(steps: Iterable[Step]) -> list[Placed]:
-    """Lay steps one behind the other; one that lasts as long as some before it together contains them.
+    """Lay steps one behind the other; the last one contains those before it that together last as long.
 
-    A step's line is printed at its end, so a step that contains others comes after them.
+    A step's line is printed at its end, so what contains the others comes last. Only the last: a short step may happen to last as
+    long as the two before it.
     """
     placed: list[Placed] = []
-    tops: list[Placed] = []  # not contained in another yet
     clock = 0.0
-    for step in steps:
-        inside = _contained(tops, step.seconds)
-        if inside:
-            start, depth = inside[0].start, 1 + max(p.depth for p in inside)
-            clock = max(clock, start + step.seconds)
-            tops = tops[: len(tops) - len(inside)]
-        else:
-            start, depth = clock, 0
-            clock += step.seconds
-        placed.append(Placed(step.name, start, start + step.seconds, depth))
-        tops.append(placed[-1])
+    for step in (listed := list(steps)):
+        inside = _contained(placed, step.seconds) if step is listed[-1] else []
+        start = inside[0].start if inside else clock
+        clock = max(clock, start + step.seconds)
+        placed.append(Placed(step.name, start, start + step.seconds, 1 if inside else 0))
     return placed
 
 
-def _contained(tops: list[Placed], seconds: float) -> list[Placed]:
+def _contained(placed: list[Placed], seconds: float) -> list[Placed]:
     """Give the last steps, two at least, that together last as long: of several choices the nearest."""
     total, best, nearest = 0.0, 0, max(0.05, _SAME * seconds)
-    for count, top in enumerate(reversed(tops), start=1):
-        total += top.end - top.start
+    for count, step in enumerate(reversed(placed), start=1):
+        total += step.end - step.start
         if count > 1 and abs(total - seconds) <= nearest:
             best, nearest = count, abs(total - seconds)
-    return tops[-best:] if best else []
+    return placed[-best:] if best else []

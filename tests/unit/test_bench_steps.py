@@ -35,6 +35,15 @@ def test_a_step_as_long_as_those_before_it_contains_them() -> None:
     ]
 
 
+def test_a_step_that_happens_to_be_as_long_as_those_before_it_stands_behind_them() -> None:
+    steps = [Step("staged", 0.18, ""), Step("read", 0.15, ""), Step("detected", 0.35, ""), Step("complete", 0.09, "")]
+    placed = place([*steps, Step("all", 0.77, "")])
+    assert [(step.name, step.depth) for step in placed] == [
+        ("staged", 0), ("read", 0), ("detected", 0), ("complete", 0), ("all", 1),
+    ]  # fmt: skip
+    assert [round(step.start, 2) for step in placed] == [0, 0.18, 0.33, 0.68, 0]
+
+
 def test_a_jobs_steps_end_where_it_ends() -> None:
     spans = of_job(["read: 1.00 s", "write: 2.00 s"], 10.0, 15.0)
     assert spans == [
