@@ -26,7 +26,7 @@ from pyspark.sql import functions as F
 # setting __file__.
 sys.path.insert(0, str(Path(sys._getframe().f_code.co_filename).resolve().parent))
 
-from detectors import DETECTIONS, DETECTORS, detect_all
+from detectors import DETECTORS, detect_all
 from detectors.importance import read_importance, stage_weights
 from detectors.landed import Landed, landed_blobs, verify_checksums, verify_rows
 from detectors.session import fit_to_size, is_small, kept
@@ -85,25 +85,19 @@ def run(spark: SparkSession, staging: Staging, args: argparse.Namespace) -> None
         facts.append(f"{len(batch.weights)} weights around the limits of PatId1")
     # Beside each other: a write of a few rows is all waiting.
     with step("patterns detected") as facts, ThreadPoolExecutor(1) as beside:
-        counts_staged = beside.submit(
-            staging.write, "staged_chunk", spark.createDataFrame(sorted(rows.items()), "chunk int, transactions long")
-        )
+        counts = [Row(chunk=chunk, transactions=count) for chunk, count in sorted(rows.items())]
+        counts_staged = beside.submit(staging.write_few, "staged_chunk", counts)
         found = detect_all(batch, vars(args), at_once=small)
-        counts = Counter(row["pattern_id"] for row in found)
-        facts.extend(f"{d.PATTERN_ID} {counts[d.PATTERN_ID]}" for d in DETECTORS)
+        of_pattern = Counter(row["pattern_id"] for row in found)
+        facts.extend(f"{d.PATTERN_ID} {of_pattern[d.PATTERN_ID]}" for d in DETECTORS)
         counts_staged.result()
     if args.still_holds == "yes":
         with step("what still holds staged"):
-            _stage(staging, "staged_holding", detect_all(batch.at_end(), vars(args)))
+            staging.write_few("staged_holding", detect_all(batch.at_end(), vars(args)))
     with step("staging complete"), ThreadPoolExecutor(1) as beside:
         completed = beside.submit(staging.complete, len(found))
-        _stage(staging, "staged_detection", found)
+        staging.write_few("staged_detection", found)
         completed.result()
-
-
-def _stage(staging: Staging, table: str, found: Sequence[Row]) -> None:
-    if found:
-        staging.write(table, staging.spark.createDataFrame(found, DETECTIONS))
 
 
 def _verify_and_weigh(spark: SparkSession, staging: Staging, landed: Landed, weight_scope: str) -> list[str]:

@@ -41,10 +41,6 @@ class Detector(Protocol):
 DETECTORS: tuple[Detector, ...] = (upgrade, child, dei_needed)
 
 
-DETECTIONS = "chunk int, pattern_id string, action_type string, merchant string, customer string, evidence string"
-"""Schema of what :func:`detect_all` gives."""
-
-
 def detect_all(batch: Batch, rules: Mapping[str, Any], *, at_once: bool = False) -> list[Row]:
     """Find the detections of all patterns: ``chunk, pattern_id, action_type, merchant, customer, evidence``.
 

@@ -10,10 +10,10 @@ table's primary key: the job fails, and is started again. Nothing remains.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 from detectors.errors import InputError
@@ -92,9 +92,14 @@ class Staging:
         options = {**self.options, "batchsize": "10000", "reWriteBatchedInserts": "true", "stringtype": "unspecified"}
         staged.write.format("jdbc").options(**options, dbtable=f"ledger.{table}").mode("append").save()
 
+    def write_few(self, table: str, rows: Sequence[Row]) -> None:
+        """Append rows that the job has at hand, by one connection; to open a second takes longer than they do."""
+        if rows:  # without a schema Spark finds the types here; it would have to be asked to read one
+            self.write(table, self.spark.createDataFrame(rows).coalesce(1))
+
     def complete(self, detections: int) -> None:
         """Mark the staging complete, once so many detections are there too: they may be written beside this row."""
-        self.write("staged_batch", self.spark.createDataFrame([(detections,)], "detections long"))
+        self.write_few("staged_batch", [Row(detections=detections)])
 
     def _own_columns(self) -> tuple[Column, Column]:
         # As text: a number would stand in the code that Spark generates, which would then be compiled anew for every batch.

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DecimalType, StructType
 
 from detectors import places
 from detectors.batch import BEFORE, NEVER, Arguments, Batch, first_boundary
@@ -20,8 +21,23 @@ PATTERN_ID = "PatId1"
 ACTION_TYPE = "UPGRADE"
 ARGUMENTS: Arguments = {"upgrade_percent": int, "upgrade_min_transactions": int}
 
-_WEIGHT = "decimal(38,12)"
-_BOUNDARY = f"struct<chunk int, least_transactions long, most_weight {_WEIGHT}, ranked long, is_easier boolean>"
+_WEIGHT = DecimalType(38, 12)
+# Not as text, which Spark would have to be asked to read.
+_BOUNDARY = (
+    StructType()
+    .add("chunk", "integer")
+    .add("least_transactions", "long")
+    .add("most_weight", _WEIGHT)
+    .add("ranked", "long")
+    .add("is_easier", "boolean")
+)
+_BOUNDARIES = (
+    StructType()
+    .add("merchant", "string")
+    .add("boundaries", ArrayType(_BOUNDARY))
+    .add("fewest_transactions", "long")
+    .add("greatest_weight", _WEIGHT)
+)
 
 
 def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int) -> DataFrame:
@@ -49,8 +65,7 @@ def detect(batch: Batch, *, upgrade_percent: int, upgrade_min_transactions: int)
         return spark.createDataFrame([], "merchant string, customer string, chunk int, evidence string")
     # The batch's own numbers come as rows: in the code that Spark generates they would make it another one for every batch.
     boundaries = spark.createDataFrame(
-        list(_boundaries(by_weight, batch.moves, _over_since(batch, upgrade_min_transactions))),
-        f"merchant string, boundaries array<{_BOUNDARY}>, fewest_transactions long, greatest_weight {_WEIGHT}",
+        list(_boundaries(by_weight, batch.moves, _over_since(batch, upgrade_min_transactions))), _BOUNDARIES
     )
     # To compare each of the customers' totals with all boundaries of the merchant would cost totals x boundaries: most customers
     # are never light enough or never active enough, and the others meet the boundaries from `since` up to before `until` alone.
