@@ -85,11 +85,20 @@ def test_other_figures_and_circumstances_are_listed() -> None:
     assert "- rows 6, 10: 2026-11-25T04:00:00+00:00, commit abc, 2 cores" in page
 
 
+def test_what_is_missed_by_a_hair_does_not_read_as_what_was_asked_for() -> None:
+    table = report.main_table([entry("7", "growth", [1.104], "x"), entry("6", "memory, ten times as long", [1.1], "x")])
+    assert line(table, "| 7 |").endswith("| <= 1.1 x | 1.1 x (1 run); median 1.104 | **no** |  |  |")
+    assert "| 1.1 x (1 run) | yes |" in table
+
+
 def test_a_figure_that_its_row_no_longer_gives_is_not_shown() -> None:
-    later = {"date": "2026-11-26T04:00:00+00:00"}
-    page = report.page([entry("9", "old view", [1.0]), entry("9", "view", [1.0]), entry("9", "view", [2.0], **later)])
+    later = {"date": "2026-11-26T04:00:00+00:00", "commit": "def"}
+    old = [entry("9", measure, [1.0], commit="abc+") for measure in ("old view", "view")]
+    page = report.page([*old, entry("9", "view", [2.0], **later)])
     assert "| 9 | view | 2 s (1 run) |" in page
     assert "old view" not in page
+    assert "abc" not in page, "nothing that is shown was measured there"
+    assert "not committed" not in page
 
 
 def test_results_are_added_to_those_before(tmp_path: Path) -> None:

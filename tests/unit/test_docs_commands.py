@@ -49,7 +49,7 @@ NOT_HERE = {
     "pip": "is what make setup does, with the same file",
     ".venv/bin/python": "is how make test starts the tests",
     **dict.fromkeys(
-        ("export", "unset", "umask", "mkdir", "echo", "cat", "head", "rm", "for", "openssl", "basename"),
+        ("cd", "export", "unset", "umask", "mkdir", "echo", "cat", "head", "rm", "for", "openssl", "basename"),
         "of the shell",
     ),
 }
