@@ -20,8 +20,8 @@ it does; the links of `land_chunks` and `export_detections` lead to the feed's c
 scheduled runs carry it on. **To get the last few detections now**, trigger it with the feed and *flush*.
 
 **To backfill**, trigger it with *first_chunk* and *last_chunk*: the range is landed and applied at once, also before it is
-due; what is applied already is skipped. It is one batch; with *batch_chunks*, batches of that many chunks: this run takes the
-first, scheduled runs the others.
+due; what is applied already is skipped. Up to 600 chunks are one batch. A longer range, or one with *batch_chunks*, is applied in
+several: this run takes the first, scheduled runs the others.
 
 **To rebuild**, trigger it with *rebuild*, the feed, and the rules that shall change, if any: state and detections are
 recomputed from the landed chunks, and the old ones are in force until all of it is done. A detection that is in a file
@@ -30,9 +30,10 @@ the feed's new chunks wait. To check a feed without changing it, trigger the DAG
 
 **What is normal.** Work that is due starts a run, which Airflow lists as *asset triggered*; the page of the asset *Work that is
 due* has an event for each. One run at a time, one after the other. Each takes everything that is due: `land_chunks` lands what
-has come due, `detect_patterns` applies what has landed, `export_detections` writes what is waiting. While nothing is due, nothing
-runs, but every ten minutes one for new rows at the end of a feed. When no chunk has come due, the tasks from `chunks_landed` to
-`commit_batch` are skipped. After the DAG is unpaused it may take half a minute until a run starts by itself.
+has come due, `detect_patterns` applies what has landed, 600 chunks at most, `export_detections` writes what is waiting. While
+nothing is due, nothing runs, but every ten minutes one for new rows at the end of a feed. When no chunk has come due, the tasks
+from `chunks_landed` to `commit_batch` are skipped. After the DAG is unpaused it may take half a minute until a run starts by
+itself.
 
 **When a task fails**, the next run carries on: nothing is counted twice and nothing is lost, so there is nothing to repair. A
 feed whose runs fail is left alone for 10 s, then 20 s, at most 10 minutes; a run that somebody triggers starts at once. What was

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from psycopg.types.json import Jsonb
 
+from feeds.batch_size import most_chunks
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
 from feeds.ledger import Ledger, Row, open_ledger
 from feeds.settings import FeedSettings
@@ -46,7 +47,7 @@ def open_batch(
     *,
     scheduled: bool = False,
 ) -> Row | None:
-    """Find the feed's open batch, or open one with all chunks that have landed and are not applied.
+    """Find the feed's open batch, or open one with the chunks that have landed and are not applied.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def open_batch(
         Bounds of a new batch; ``None``: none. An open batch keeps its range.
     batch_chunks
         Batches of at most so many chunks, of which this is the first. It is kept with the range for the runs that take the rest.
+        ``None``: see :func:`feeds.batch_size.most_chunks`.
     run_id
         The run in Airflow, if any, that goes on with the batch.
     scheduled
@@ -118,9 +120,8 @@ def keep_range(ledger: Ledger, feed: Row, end: int, batch_chunks: int | None) ->
 def _new_batch(
     ledger: Ledger, feed: Row, first_chunk: int | None, last_chunk: int, size: int | None, run_id: str | None
 ) -> Row | None:
-    start, end = feed["applied"] + 1, min(feed["landed"], last_chunk)
-    if size is not None:
-        end = min(end, start + size - 1)
+    start = feed["applied"] + 1
+    end = min(feed["landed"], last_chunk, feed["applied"] + most_chunks(feed, size))
     if start > end:
         return None
     if first_chunk is not None and first_chunk > start:

@@ -23,21 +23,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from feeds.batch_size import most_chunks
 from feeds.blob_names import chunk_blob, rejects_blob
 from feeds.blob_store import BlobStore
 from feeds.chunks import Chunk, Position, cut_chunks
-from feeds.errors import ChunkGapError, DriveAwayError, FeedError, SourceChangedError
+from feeds.errors import ChunkGapError, DriveAccessError, DriveAwayError, SourceChangedError, SourceFormatError
 from feeds.export import rows_due
 from feeds.importance import land_importance
 from feeds.ledger import Ledger, Row
 from feeds.opening import open_feed, select_feed
 from feeds.request import FeedRequest
-from feeds.source import Header, PinnedSource, check_landed_part
+from feeds.source import Header, PinnedSource, SourceMovedError, check_landed_part
 
 if TYPE_CHECKING:
     from feeds.drive import DriveHook
 
 log = logging.getLogger(__name__)
+
+_UNREADABLE = (DriveAccessError, DriveAwayError, SourceFormatError, SourceMovedError)
+"""The file cannot be read now, or not as it is; what has landed of it is sound."""
 
 
 def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedRequest) -> Row:
@@ -63,23 +67,38 @@ def land(ledger: Ledger, drive: DriveHook, blobs: BlobStore, request: FeedReques
         ledger.run("follow_feed", feed_id=feed["feed_id"])
     try:
         source = _pinned(ledger, drive, feed)
-    except (FeedError, DriveAwayError):
-        if _asks_for_more(feed, request) or not _has_work_left(ledger, feed, request):
+    except (*_UNREADABLE, SourceChangedError):
+        left = _left_to_do(ledger, feed, request)
+        if left is None:
             raise
-        # What has landed is sound: it is applied and written first. If the error stays, the next run has nothing left, and fails.
-        log.exception("Nothing can land now; this run goes on with what has landed")
-        return _outcome(feed, new_chunks=0)
+        return _outcome(left, new_chunks=0)
     feed = select_feed(ledger, feed["feed"])
     if not feed["weights_ready"]:
         land_importance(ledger, drive, blobs, feed)
     repair_blobs(ledger, drive, source, blobs, feed, last_chunk=_next_batch_end(ledger, feed, request))
     _refuse_gap(feed, request)
     limit, new = 0 if finishing else _limit(feed, request), 0
-    for number, chunk in _next_chunks(source, feed, limit):
-        _land_chunk(ledger, blobs, feed, number, chunk, source, request.run_id)
-        new += 1
+    try:
+        for number, chunk in _next_chunks(source, feed, limit):
+            _land_chunk(ledger, blobs, feed, number, chunk, source, request.run_id)
+            new += 1
+    except _UNREADABLE:
+        left = _left_to_do(ledger, feed, request)
+        if left is None:
+            raise
+        return _outcome(left, new_chunks=new)
     feed = _note_end(ledger, source, request, came_to_end=limit is None or new < limit)
     return _outcome(feed, new_chunks=new)
+
+
+def _left_to_do(ledger: Ledger, feed: Row, request: FeedRequest) -> Row | None:
+    """Give the feed as it stands if the run has something to do without its file, and nobody asked for more; else ``None``."""
+    feed = select_feed(ledger, feed["feed"])
+    if _asks_for_more(feed, request) or not _has_work_left(ledger, feed, request):
+        return None
+    # What has landed is sound: it is applied and written first. If the error stays, the next run has nothing left, and fails.
+    log.exception("Nothing more can land now; this run goes on with what has landed")
+    return feed
 
 
 def _asks_for_more(feed: Row, request: FeedRequest) -> bool:
@@ -214,23 +233,21 @@ def _require_same(ledger: Ledger, feed: Row, number: int, chunk: Chunk) -> None:
         )
 
 
-def _next_batch_end(ledger: Ledger, feed: Row, request: FeedRequest) -> int | None:
-    """Give the last chunk that the next batch can take of what has landed; ``None``: it may take all."""
+def _next_batch_end(ledger: Ledger, feed: Row, request: FeedRequest) -> int:
+    """Give the last chunk that the next batch can take of what has landed."""
     batch = ledger.row("select_open_batch", feed_id=feed["feed_id"])
     if batch is not None:
         return int(batch["last_chunk"])
     backfilling = feed["applied"] < (feed["backfill_to"] or 0)
     size = request.batch_chunks if request.ranged else feed["backfill_chunks"] if backfilling else None
-    return None if size is None else int(feed["applied"] + size)
+    return int(feed["applied"] + most_chunks(feed, size))
 
 
-def repair_blobs(
-    ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: BlobStore, feed: Row, last_chunk: int | None = None
-) -> None:
+def repair_blobs(ledger: Ledger, drive: DriveHook, source: PinnedSource, blobs: BlobStore, feed: Row, last_chunk: int) -> None:
     """Write the blobs again that the next batch will read, chunk ``last_chunk`` at most, and that are altered or gone.
 
     Between two good runs there is no such chunk, and nothing is read. After a failed batch its chunks are read back and compared,
-    in a backfill in batches those of the next one, and after an interrupted rebuild all chunks, and CustomerImportance.
+    in a backfill of several batches those of the next one, and after an interrupted rebuild all chunks, and CustomerImportance.
     """
     waiting = ledger.rows("select_unapplied_chunks", feed_id=feed["feed_id"], last_chunk=last_chunk)
     if any(landed["batch_id"] is not None for landed in waiting):

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from feeds import batch_size
 from feeds.blobs import Blobs
 from feeds.detection import open_batch, why_nothing
 from feeds.drive import DriveHook
@@ -46,6 +47,28 @@ def test_a_range_in_batches_of_a_chosen_size(
         batch = open_batch(ledger, "sized", None, None)
     assert batches(connection) == [(1, 3), (4, 6), (7, 7)]
     assert (ledger.row("select_feed", feed="sized") or {})["followed"] is False
+
+
+def test_a_batch_has_a_largest_size_however_much_has_landed(
+    connection: Connection, ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_size, "MOST_CHUNKS", 2)
+    feed = make_feed("long", HEADER + rows(500))
+    land(ledger, drive, blobs, feed.request(chunk_size=100))  # followed, all of it due
+    while due(ledger) == "long":
+        batch = open_batch(ledger, "long", None, None, scheduled=True)
+        assert batch is not None
+        stage(connection, batch)
+        commit(batch["batch_id"])
+    assert batches(connection) == [(1, 2), (3, 4), (5, 5)]
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "chosen", "most"),
+    [(10_000, None, 600), (10, None, 600), (1_000_000, None, 6), (7_000_000, None, 1), (10_000, 1500, 1500)],
+)
+def test_the_largest_batch_is_of_chunks_and_rows(chunk_size: int, chosen: int | None, most: int) -> None:
+    assert batch_size.most_chunks({"chunk_size": chunk_size}, chosen) == most
 
 
 def test_a_range_without_an_end_goes_to_what_has_landed(

@@ -12,12 +12,14 @@ from feeds.batches import take_batch
 from feeds.blob_names import importance_blob
 from feeds.blobs import Blobs
 from feeds.drive import DriveHook
-from feeds.errors import DriveAccessError, DriveAwayError
+from feeds.errors import DriveAccessError, DriveAwayError, SourceFormatError
 from feeds.export import export_detections
 from feeds.landing import land
 from feeds.ledger import Ledger
 from local.config import Addresses
 from tests.conftest import FeedFiles
+from tests.integration.pipeline import commit
+from tests.integration.test_commit_and_export import stage
 from tests.integration.test_landing import HEADER, all_applied, chunk_rows, rows
 
 MakeFeed = Callable[..., FeedFiles]
@@ -103,6 +105,26 @@ def test_a_rest_that_is_due_is_written_although_the_file_is_gone(
     assert land(ledger, drive, blobs, feed.request(interval_seconds=3600))["new_chunks"] == 0
     assert take_batch(ledger, blobs, feed.request(interval_seconds=3600)) is None
     assert export_detections(ledger, blobs, "rest", flush=False) == ["detections/rest/detections-000001.csv"]
+
+
+def test_what_has_landed_goes_on_although_what_comes_next_cannot_be_read(
+    connection: psycopg.Connection[Any], ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("feeds.chunks.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("feeds.records.MAX_LINE_BYTES", 4_000)
+    feed = make_feed("binary", HEADER + rows(250) + b"x" * 9_000)
+    assert land(ledger, drive, blobs, feed.request(chunk_size=100)) == {
+        "feed": "binary", "landed": 2, "applied": 0, "new_chunks": 2,
+    }  # fmt: skip
+    with pytest.raises(SourceFormatError, match="a line is longer"):  # somebody asks for what cannot land
+        land(ledger, drive, blobs, feed.request(last=3))
+    batch = take_batch(ledger, blobs, feed.request())
+    assert batch is not None
+    stage(connection, batch)
+    commit(batch["batch_id"])
+    with pytest.raises(SourceFormatError, match="a line is longer"):  # nothing is left
+        land(ledger, drive, blobs, feed.request())
 
 
 def test_a_range_that_cannot_land_fails_although_something_is_left_to_apply(

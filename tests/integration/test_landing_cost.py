@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from feeds import batch_size
 from feeds.blobs import Blobs
 from feeds.chunks import Position, cut_chunks
 from feeds.drive import DriveHook, DriveRevision
@@ -110,6 +111,17 @@ def test_drive_and_ledger_are_asked_for_little_more_than_the_chunks(
     assert sum(ledger.count.values()) <= 2 * CHUNKS + 10 * runs + 5  # the last: importance, once
     assert drive.count["range"] <= (4 * runs if runs > 1 else 4 + len(source) // (1 << 22) + 4)
     assert drive.count["revision"] <= drive.count["range"] + 2 + 2 * runs
+
+
+def test_of_a_feed_that_has_fallen_behind_the_next_batch_is_read_back_only(
+    ledger: Ledger, drive: DriveHook, blobs: Blobs, make_feed: MakeFeed, source: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_size, "MOST_CHUNKS", 7)
+    feed = make_feed("behind", source)
+    land(ledger, drive, blobs, feed.request(chunk_size=PER_CHUNK))
+    counting = CountingBlobs(blobs, [])
+    land(ledger, drive, counting, feed.request())
+    assert len([name for name in counting.read_back if name.startswith("chunks/")]) == 7
 
 
 def test_a_backfill_in_batches_reads_back_the_next_one_only(

@@ -58,7 +58,7 @@ def land_and_open(ledger: Ledger, feed_id: int, chunk: int) -> int:
     """Run what lands a chunk and opens its batch; give the batch."""
     ledger.row("select_due_feed", recheck_seconds=RECHECK_SECONDS)
     ledger.row("select_feed", feed="f")
-    ledger.rows("select_unapplied_chunks", feed_id=feed_id, last_chunk=None)
+    ledger.rows("select_unapplied_chunks", feed_id=feed_id, last_chunk=chunk)
     ledger.rows("select_chunks", feed_id=feed_id, first_chunk=chunk, last_chunk=chunk)
     ledger.run(
         "insert_chunk",

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
+
 from detectors.staging import Staging, jdbc_options
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "deploy-azure.md"
