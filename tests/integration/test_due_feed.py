@@ -66,6 +66,19 @@ def test_a_detection_that_lingers(connection: Connection, ledger: Ledger, paced:
     assert due(ledger) == paced
 
 
+@pytest.mark.parametrize("why", ["full", "exhausted"])
+def test_a_file_that_need_not_linger(connection: Connection, ledger: Ledger, paced: str, why: str) -> None:
+    insert = "insert into ledger.detection select feed_id, 'PatId2', 'M1', 'C' || n, 'CHILD', 1, n, batch_id, now() "
+    connection.execute(f"{insert} from ledger.batch, generate_series(1, %s) n", [50 if why == "full" else 49])
+    if why == "exhausted":
+        assert due(ledger) is None
+        connection.execute("update ledger.feed set exhausted_size = source_size")
+    assert due(ledger) == paced
+    waiting = ledger.row("select_waiting", feed_id=connection.execute("select feed_id from ledger.feed").fetchone()[0])  # type: ignore[index]
+    assert waiting is not None
+    assert rows_due(waiting, flush=False) == (50 if why == "full" else 49)
+
+
 def test_a_reserved_file_that_is_not_confirmed(connection: Connection, ledger: Ledger, paced: str) -> None:
     connection.execute("insert into ledger.detection_file select feed_id, 1, 1, 1, 'detections/x' from ledger.feed")
     assert due(ledger) == paced
@@ -117,6 +130,9 @@ def test_of_many_feeds_at_their_end_one_is_looked_at_at_a_time(
     assert due(ledger) == "b"
     connection.execute("update ledger.feed set source_size = source_size + 1 where feed = 'c'")
     assert due(ledger) == "c", "work comes before a look"
+    for ago, first in (("1190 seconds", "c"), ("1210 seconds", "a")):
+        connection.execute("update ledger.feed set checked_at = now() - %s::interval where feed <> 'c'", [ago])
+        assert due(ledger) == first, "but a look that work has put off for ten minutes has its turn"
 
 
 def test_a_rest_of_a_feed_that_nobody_follows_is_written_too(connection: Connection, ledger: Ledger, paced: str) -> None:
