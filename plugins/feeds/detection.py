@@ -6,6 +6,7 @@ Crash windows:
 - run submitted, its id not kept: the next submission carries the same idempotency token, and Databricks answers with that run;
 - run has failed, the failure not recorded: the next try gets the failed run once more, records it, and the try after that
   starts a new one, because the token contains the batch's generation;
+- run deleted in the workspace: Databricks refuses its token; that is recorded, and the next try starts a new one;
 - run has succeeded, its staging is gone: the commit refuses the batch and raises the generation;
 - batch committed, task not yet done: the next try finds it applied, and changes nothing.
 
@@ -26,6 +27,7 @@ from psycopg.types.json import Jsonb
 
 from feeds.batch_size import most_chunks
 from feeds.errors import BatchError, ChunkGapError, RejectLimitError
+from feeds.faults import refused_submission
 from feeds.ledger import Ledger, Row, open_ledger
 from feeds.settings import FeedSettings
 from feeds.submission import DATABRICKS_CONN_ID, RUN_TIMEOUT_SECONDS, run_of
@@ -219,24 +221,30 @@ def record_failed_run(context: Context) -> None:
     A callback on failure and on retry. Nothing is recorded when the run's end is not known: then it may still be going on, and
     the next try must find it again.
     """
-    ti = context["ti"]
-    run_id = ti.xcom_pull(task_ids="detect_patterns", key="run_id")
-    if run_id is None:
-        log.info("No Databricks run was submitted; the next try submits with the same token")
-        return
-    state = DatabricksHook(DATABRICKS_CONN_ID).get_run_state(run_id)
-    if not state.is_terminal or state.is_successful:
-        log.info("Databricks run %s is %s; the next try finds it again", run_id, state.life_cycle_state)
+    reason = _why_anew(context)
+    if reason is None:
         return
     with open_ledger() as ledger:
         batch = ledger.row("select_batch", batch_id=opened_batch(context))
         if batch is not None:
-            ledger.run(
-                "fail_batch",
-                batch_id=batch["batch_id"],
-                generation=batch["generation"],
-                error=f"Databricks run {run_id}: {state.result_state} {state.state_message}",
-            )
+            ledger.run("fail_batch", batch_id=batch["batch_id"], generation=batch["generation"], error=reason)
+
+
+def _why_anew(context: Context) -> str | None:
+    """Say why the next try must start a new run; ``None``: it must not."""
+    run_id = context["ti"].xcom_pull(task_ids="detect_patterns", key="run_id")
+    if run_id is None:
+        refused = refused_submission(context.get("exception"))
+        if refused is not None:
+            # It has started nothing. The token may be why: Databricks refuses that of a run which somebody has deleted.
+            return f"Databricks refuses the submission: {refused}"
+        log.info("No Databricks run was submitted; the next try submits with the same token")
+        return None
+    state = DatabricksHook(DATABRICKS_CONN_ID).get_run_state(run_id)
+    if not state.is_terminal or state.is_successful:
+        log.info("Databricks run %s is %s; the next try finds it again", run_id, state.life_cycle_state)
+        return None
+    return f"Databricks run {run_id}: {state.result_state} {state.state_message}"
 
 
 def record_lost_staging(context: Context) -> None:

@@ -117,9 +117,9 @@ def _blob(error: BaseException) -> Fault | None:
 
 
 class _Refusal(NamedTuple):
-    """How PostgreSQL refuses: by SQLSTATE, or, as a refused connection has none, by the server's words."""
+    """How PostgreSQL refuses, the first that fits: by SQLSTATE, or, as a refused connection has none, by the server's words."""
 
-    state: str
+    state: str | tuple[str, ...]
     words: str
     text: str
     passes: bool
@@ -153,6 +153,13 @@ _REFUSALS = (
         "PostgreSQL has no connection left ({line}): raise the limit, or end others",
         passes=True,
     ),
+    _Refusal("53", "No space left", "PostgreSQL lacks space or memory ({line}): free some, or give it more", passes=True),
+    _Refusal(
+        ("40", "55P03", "57014"),
+        "deadlock detected|canceling statement",
+        "PostgreSQL gave the statement up ({line}): others held what it needs, or somebody cancelled it",
+        passes=True,
+    ),
 )
 
 
@@ -170,6 +177,19 @@ def _ledger(error: BaseException) -> Fault | None:
     return None
 
 
+_REFUSED_SUBMISSION = (400, 404)
+
+
+def refused_submission(error: object) -> str | None:
+    """Give Databricks' words if an error is its refusal of what was submitted; ``None``: it is another, or none."""
+    from airflow.providers.databricks.exceptions import DatabricksApiError
+
+    for cause in _causes(error) if isinstance(error, BaseException) else ():
+        if isinstance(cause, DatabricksApiError) and cause.http_status_code in _REFUSED_SUBMISSION:
+            return _first_line(cause)
+    return None
+
+
 def _databricks(error: BaseException) -> Fault | None:
     from airflow.providers.common.compat.sdk import AirflowException
     from airflow.providers.databricks.exceptions import DatabricksApiError
@@ -179,10 +199,11 @@ def _databricks(error: BaseException) -> Fault | None:
         if status in (401, 403):
             text = f"Databricks refuses the login ({status}): correct the token, or what its owner may do. It said: {line}"
             return Fault("databricks", text, passes=False)
-        if status in (400, 404):
+        if status in _REFUSED_SUBMISSION:
             text = (
                 "Databricks cannot start the job: run `make deploy-job` for this version, or correct `job_folder` or `compute` "
-                f"in the extra. It said: {line}"
+                "in the extra. If somebody has deleted the batch's run in the workspace, there is nothing to do: the next one "
+                f"starts another. It said: {line}"
             )
             return Fault("databricks", text, passes=False)
         return Fault("databricks", f"Databricks does not answer as it should ({line})", passes=True)

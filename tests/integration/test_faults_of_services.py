@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -23,12 +24,16 @@ from airflow.providers.databricks.operators.databricks import DatabricksSubmitRu
 from psycopg import sql
 
 from feeds.blobs import Blobs
-from feeds.detection import DETECTION_TASK
+from feeds.detection import DETECTION_TASK, open_batch, record_failed_run, select_batch
+from feeds.drive import DriveHook
 from feeds.faults import Fault, explain
-from feeds.ledger import open_ledger
+from feeds.landing import land
+from feeds.ledger import Ledger, open_ledger
 from local.config import JOB_FOLDER, Addresses, load_config
 from local.postgres import connect
 from local.stack import Stack
+from tests.conftest import FeedFiles
+from tests.integration.test_landing import HEADER, rows
 
 JOB = f"{JOB_FOLDER}/faulty-{uuid.uuid4().hex}.py"
 JOB_TEXT = "import sys, time\nif '--wait' in sys.argv: time.sleep(600)\nsys.exit('the job says why')\n"
@@ -252,3 +257,25 @@ def test_databricks_refuses_what_is_submitted(workspace: Addresses) -> None:
     fault = fault_of(lambda: run_job(tasks=[]))
     assert (fault.connection, fault.passes) == ("databricks", False)
     assert "cannot start the job" in fault.text
+
+
+def test_a_refused_submission_is_not_repeated_with_its_token(
+    workspace: Addresses,
+    connection: psycopg.Connection[Any],
+    ledger: Ledger,
+    drive: DriveHook,
+    make_feed: Callable[..., FeedFiles],
+) -> None:
+    # As of a batch whose run somebody has deleted in the workspace: Databricks takes the token no more, for ever.
+    land(ledger, drive, Blobs(), make_feed("f", HEADER + rows(50)).request())
+    batch = open_batch(ledger, "f", None, None)
+    assert batch is not None
+    with pytest.raises(AirflowException) as refused:
+        run_job(tasks=[])
+    for error, generation in ((None, 0), (ValueError("not that"), 0), (refused.value, 1)):
+        ti = SimpleNamespace(xcom_pull=lambda task_ids, key=None: {"land_chunks": batch}.get(task_ids))
+        dag = SimpleNamespace(roots=[SimpleNamespace(task_id="land_chunks")])
+        record_failed_run({"ti": ti, "dag": dag, "exception": error})  # type: ignore[typeddict-item]
+        found = select_batch(ledger, batch["batch_id"])
+        assert found["generation"] == batch["generation"] + generation
+    assert found["last_error"].startswith("Databricks refuses the submission: ")

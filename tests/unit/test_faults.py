@@ -42,6 +42,9 @@ PASSES: dict[str, tuple[BaseException, str]] = {
     "ledger closed": (psycopg.OperationalError('database "ledger" is not currently accepting connections'), "does not answer"),
     "ledger starting": (psycopg.errors.CannotConnectNow("the database system is starting up"), "connection ledger"),
     "ledger is a standby": (psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT"), "takes no changes"),
+    "ledger has no space": (psycopg.errors.DiskFull("could not extend file"), "lacks space or memory (could not extend file)"),
+    "ledger deadlock": (psycopg.errors.DeadlockDetected("deadlock detected"), "gave the statement up (deadlock detected)"),
+    "ledger lock": (psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"), "gave the statement up"),
     "databricks away": (AirflowException("API requests to Databricks failed 3 times"), "Databricks does not answer (API"),
     "databricks busy": (DatabricksApiError("Response: busy, Status Code: 503", http_status_code=503), "connection databricks"),
 }
