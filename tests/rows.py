@@ -23,15 +23,19 @@ class SourceRow(NamedTuple):
     fields: list[str] | None
 
 
-def rows_of(source: bytes, start: int = 0, line: int = 1, longest: int = 1 << 20) -> list[SourceRow]:
-    """Give the rows from an offset on. One that is not valid CSV, or longer than ``longest`` bytes, ends with its first line."""
+def rows_of(source: bytes, start: int = 0, line: int = 1, longest: int = 1 << 20, spread: int = 1 << 16) -> list[SourceRow]:
+    """Give the rows from an offset on.
+
+    One that is not valid CSV, or whose first line is longer than ``longest`` bytes, ends with its first line; so does one over
+    several lines of more than ``spread`` bytes.
+    """
     lines = re.findall(rb"[^\n]*\n|[^\n]+", source[start:])
     rows, at = [], 0
     while at < len(lines):
         if lines[at] in (b"\n", b"\r\n"):
             taken, fields = 1, None
         else:
-            taken, fields = _first_row(lines, at, longest)
+            taken, fields = _first_row(lines, at, longest, spread)
             size = sum(map(len, lines[at : at + taken]))
             rows.append(SourceRow(start, start + size, line + at, fields))
         start += sum(map(len, lines[at : at + taken]))
@@ -39,13 +43,13 @@ def rows_of(source: bytes, start: int = 0, line: int = 1, longest: int = 1 << 20
     return rows
 
 
-def _first_row(lines: Sequence[bytes], first: int, longest: int) -> tuple[int, list[str] | None]:
-    at, left = first, longest
+def _first_row(lines: Sequence[bytes], first: int, longest: int, spread: int) -> tuple[int, list[str] | None]:
+    at, size = first, 0
 
     def read() -> Iterator[str]:
-        nonlocal at, left
-        while at < len(lines) and len(lines[at]) <= left:
-            left -= len(lines[at])
+        nonlocal at, size
+        while at < len(lines) and size + len(lines[at]) <= (longest if at == first else spread):
+            size += len(lines[at])
             at += 1
             yield lines[at - 1].decode("latin-1")
 

@@ -17,6 +17,10 @@ from feeds.errors import SourceFormatError
 MAX_RECORD_BYTES = 1 << 20
 """A longer row is rejected: no row of a bank's export comes near it."""
 
+MAX_SPREAD_BYTES = 1 << 16
+"""A row over several lines that is longer is rejected, line by line. So much is read behind each line that leaves a quote open:
+were it ``MAX_RECORD_BYTES``, a chunk of such lines would take minutes."""
+
 MAX_LINE_BYTES = 1 << 26
 """A source with a longer line is no CSV; reading on would only fill the memory."""
 
@@ -142,7 +146,7 @@ class RecordSplitter:
 
         def lines() -> Iterator[str]:
             nonlocal size
-            while (line := self._line(start + size)) and size + len(line) <= MAX_RECORD_BYTES:
+            while (line := self._line(start + size)) and (size == 0 or size + len(line) <= MAX_SPREAD_BYTES):
                 size += len(line)
                 yield line.decode("latin-1")  # byte for byte; undone below
 
@@ -150,7 +154,7 @@ class RecordSplitter:
             latin = next(csv.reader(lines(), strict=True))
         except csv.Error:
             may_go_on = start + size == self._end and not self._finished
-            if may_go_on and size + len(self._data) - self._end <= MAX_RECORD_BYTES:
+            if may_go_on and size + len(self._data) - self._end <= MAX_SPREAD_BYTES:
                 return None
             return len(self._line(start)), [], "not valid CSV"
         fields = [_decoded(field.encode("latin-1")) for field in latin]

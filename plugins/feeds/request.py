@@ -21,7 +21,7 @@ class FeedRequest:
     first_chunk, last_chunk
         Range to land and apply; ``None``: from where the feed stands, and up to what is due.
     batch_chunks
-        The range is applied in batches of at most so many chunks; ``None``: in one.
+        The range is applied in batches of at most so many chunks; ``None``: see :mod:`feeds.batch_size`.
     flush
         The run is to write all waiting detections.
     rebuild

@@ -61,12 +61,13 @@ def test_chunks_are_the_source_and_their_borders_are_those_of_rows(
     event(f"good rows over several lines: {any(chunk.body.count(LF) > chunk.landed_rows > 0 for chunk in chunks)}")
 
 
-@given(SOURCES, RANGES, st.integers(1, 30))
+@given(SOURCES, RANGES, st.integers(1, 30), st.integers(1, 30))
 @settings(max_examples=1_000)
 def test_a_row_that_is_too_long_ends_with_its_first_line_however_it_is_read(
-    source: bytes, ranges: list[int], longest: int
+    source: bytes, ranges: list[int], longest: int, spread: int
 ) -> None:
-    with patch("feeds.records.MAX_RECORD_BYTES", longest):
+    spread = min(spread, longest)
+    with patch("feeds.records.MAX_RECORD_BYTES", longest), patch("feeds.records.MAX_SPREAD_BYTES", spread):
         splitter, at = RecordSplitter(), 0
         records: list[Record] = []
         for size in ranges * (len(source) + 1):
@@ -75,7 +76,7 @@ def test_a_row_that_is_too_long_ends_with_its_first_line_however_it_is_read(
             records += splitter.take(1 << 30)
         splitter.finish()
         records += splitter.take(1 << 30)
-    expected = rows_of(source, longest=longest)
+    expected = rows_of(source, longest=longest, spread=spread)
     ends = [sum(len(record.raw) for record in records[: count + 1]) for count in range(len(records))]
     assert ends == [row.end for row in expected]
     first_lines = [source[row.start : row.end].partition(LF) for row in expected]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.errors import SourceFormatError
-from feeds.records import MAX_LINE_BYTES, MAX_RECORD_BYTES, Record, RecordSplitter, RowCheck
+from feeds.records import MAX_LINE_BYTES, MAX_RECORD_BYTES, MAX_SPREAD_BYTES, Record, RecordSplitter, RowCheck
 
 COLUMNS = ["customer", "merchant", "amount"]
 
@@ -72,6 +72,33 @@ def test_blank_lines_belong_to_the_record_behind_them_or_to_the_tail() -> None:
 def test_a_stray_quote_costs_its_own_line_only() -> None:
     records, _ = split(b'"a,b\nc,d\ne,f\n')
     assert [(r.fields, r.problem) for r in records] == [([], "not valid CSV"), (["c", "d"], None), (["e", "f"], None)]
+
+
+def test_a_row_over_several_lines_is_read_up_to_its_limit() -> None:
+    longest = b'"' + b"x\n" * (MAX_SPREAD_BYTES // 2 - 2) + b'x"\n'
+    assert len(longest) == MAX_SPREAD_BYTES
+    assert [r.problem for r in split(longest)[0]] == [None]
+    records, _ = split(b'"' + b"x\n" + longest[1:])
+    assert [r.problem for r in records[:2]] == ["not valid CSV", None], (
+        "its first line, and the rows behind it are read by themselves"
+    )
+
+
+def test_lines_that_leave_a_quote_open_are_read_on_a_little_only() -> None:
+    lines = [b'0","C1","45.60","0\n'] * 3_000
+
+    class Counting(RecordSplitter):
+        read = 0
+
+        def _line(self, start: int) -> bytes:
+            line = super()._line(start)
+            self.read += len(line)
+            return line
+
+    splitter = Counting()
+    splitter.add(b"".join(lines) * 30)  # some 1.7 MB
+    assert {record.problem for record in splitter.take(100)} == {"not valid CSV"}
+    assert splitter.read <= 100 * (MAX_SPREAD_BYTES + 3 * len(lines[0]))
 
 
 def test_a_row_too_long_is_one_row() -> None:
