@@ -1,5 +1,5 @@
 -- A batch with what its detection job is told.
-select b.*, f.feed, f.columns, f.weights_ready and b.purpose = 'apply' as weights_ready,
+select b.*, f.feed, f.columns, f.chunk_size, f.weights_ready and b.purpose = 'apply' as weights_ready,
        r.upgrade_percent, r.upgrade_min_transactions, r.weight_scope, r.child_min_transactions, r.child_max_average, r.dei_min_female
 from ledger.batch b
 join ledger.batch_rules r using (batch_id)

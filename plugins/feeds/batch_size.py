@@ -1,4 +1,4 @@
-"""How many chunks a batch takes at most: what has landed may be days of a feed, and a job ends after an hour."""
+"""How many chunks a batch takes at most: what has landed may be days of a feed, and a job is ended after an hour."""
 
 from __future__ import annotations
 

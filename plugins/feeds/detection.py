@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MARGIN_SECONDS = 300
+
 
 def open_batch(
     ledger: Ledger,
@@ -209,6 +211,13 @@ def detection_run(context: Context, jinja_env: jinja2.Environment) -> dict[str, 
         return run_of(select_batch(ledger, opened_batch(context)))
 
 
+def wait_for_long_run(context: Context) -> None:
+    """Let the task wait as long as its run may take, when that is longer than usual: a hook before the operator."""
+    task: Any = context["task"]
+    seconds = task.json["tasks"][0]["timeout_seconds"]  # rendered by now: of the batch at hand
+    task.execution_timeout = timedelta(seconds=seconds + _MARGIN_SECONDS)
+
+
 def opened_batch(context: Context) -> int:
     """Give the number of the run's batch, which the first task of each DAG opens."""
     (first,) = context["dag"].roots
@@ -272,7 +281,8 @@ DETECTION_TASK: dict[str, Any] = {
     "deferrable": False,
     "durable": False,
     # Databricks ends the run first, and says so; ended here, its end would not be known, and the next try would find it again.
-    "execution_timeout": timedelta(seconds=RUN_TIMEOUT_SECONDS + 300),
+    "execution_timeout": timedelta(seconds=RUN_TIMEOUT_SECONDS + _MARGIN_SECONDS),
+    "pre_execute": wait_for_long_run,
     "retries": 1,  # a job that fails twice mostly does so over its input; the next run carries on anyway
     "polling_period_seconds": 0.25,  # it sleeps so long; a question costs a request, and 1 would add half a second to a run
     "on_retry_callback": record_failed_run,

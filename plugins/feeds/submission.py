@@ -16,6 +16,7 @@ from feeds.settings import RULES
 
 DATABRICKS_CONN_ID = "databricks"
 RUN_TIMEOUT_SECONDS = 3600
+_ROWS_A_SECOND = 10_000  # a fourth of what was measured on two cores: docs/benchmarks.md, row 8
 
 
 def run_of(batch: Row) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def run_of(batch: Row) -> dict[str, Any]:
         "tasks": [
             {
                 "task_key": "detect_patterns",
-                "timeout_seconds": RUN_TIMEOUT_SECONDS,
+                "timeout_seconds": run_timeout(batch),
                 "spark_python_task": {
                     "python_file": f"{version_folder(databricks['job_folder'])}/{ENTRY}",
                     "parameters": job_arguments(batch, storage_url(), databricks.get("ledger_connection")),
@@ -43,6 +44,15 @@ def run_of(batch: Row) -> dict[str, Any]:
         ],
         **({"environments": databricks["environments"]} if "environments" in databricks else {}),
     }
+
+
+def run_timeout(batch: Row) -> int:
+    """Give the seconds after which Databricks ends a batch's run: an hour, or more for all chunks of a long feed.
+
+    A rebuild and an audit take them at once. A limit that they cannot keep would have them start anew for ever.
+    """
+    rows = (batch["last_chunk"] - batch["first_chunk"] + 1) * batch["chunk_size"]
+    return int(max(RUN_TIMEOUT_SECONDS, rows // _ROWS_A_SECOND))
 
 
 def idempotency_token(batch: Row) -> str:

@@ -142,6 +142,17 @@ def test_connections_are_named_as_everywhere(dag: DAG) -> None:
     assert _task(dag, "commit_batch").conn_id == "ledger"
 
 
+@pytest.mark.parametrize(("chunks", "seconds"), [(600, 3_600), (3_600, 3_600), (86_400, 86_400)])
+def test_detection_waits_as_long_as_its_run_may_take(each: DAG, chunks: int, seconds: int) -> None:
+    """A rebuild of a day of chunks takes hours: ended after one, it would start anew for ever."""
+    timeout = submission.run_timeout({"first_chunk": 1, "last_chunk": chunks, "chunk_size": 10_000})
+    task = SimpleNamespace(json={"tasks": [{"timeout_seconds": timeout}]})
+    hook = _task(each, "detect_patterns")._pre_execute_hook
+    assert hook is not None
+    hook({"task": task})
+    assert (timeout, task.execution_timeout) == (seconds, timedelta(seconds=seconds, minutes=5))
+
+
 def test_detection_waits_in_place_and_its_run_is_described_at_every_try(each: DAG) -> None:
     task = _task(each, "detect_patterns")
     assert task.deferrable is False

@@ -45,10 +45,10 @@ class WaitingJob:
         self._workspace.post(f"/api/2.0/workspace-files/import-file{self._file}", content=JOB).raise_for_status()
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def task(self, seconds: float) -> subprocess.Popen[bytes]:
-        """Start the task."""
+    def task(self, seconds: float, run_seconds: float = 0) -> subprocess.Popen[bytes]:
+        """Start the task, which may take so long, or as long as its run may if that is longer."""
         arguments = [str(self._started), str(self._release)]
-        given = {"name": self.name, "file": self._file, "arguments": arguments, "seconds": seconds}
+        given = {"name": self.name, "file": self._file, "arguments": arguments, "seconds": seconds, "run_seconds": run_seconds}
         environment = self._stack.airflow_env() | {"WAITING_JOB": json.dumps(given)}
         environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(DAG_FILE.parent)
         command = [str(Path(sys.executable).with_name("airflow")), "dags", "test", "waiting_job", "-f", str(DAG_FILE)]
@@ -113,6 +113,14 @@ def test_job_of_a_killed_task_is_found_again(job: WaitingJob) -> None:
     assert again.wait(timeout=90) == 0, job.log()
     assert job.started() == [pid]
     assert [run["state"]["result_state"] for run in job.runs()] == ["SUCCESS"]
+
+
+def test_task_waits_as_long_as_its_run_may_take(job: WaitingJob) -> None:
+    task = job.task(seconds=1, run_seconds=300)
+    wait_until(lambda: job.log().count("in run state") >= 4, job)  # it asks once a second
+    job.release()
+    assert task.wait(timeout=90) == 0, job.log()
+    assert "AirflowTaskTimeout" not in job.log()
 
 
 def test_task_that_times_out_cancels_its_job(job: WaitingJob) -> None:

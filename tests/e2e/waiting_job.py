@@ -1,7 +1,7 @@
 """A DAG of one task: the operator of ``transaction_patterns``, set as there, on a job that waits until it is told to end.
 
 For ``airflow dags test``, which runs the task in its own process. ``WAITING_JOB`` holds the name of the run, the job's file in
-the workspace, the job's arguments, and the seconds that the task may take.
+the workspace, the job's arguments, the seconds that the task may take, and those that the run may.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import timedelta
 import pendulum
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.sdk import dag
+
+from feeds.detection import wait_for_long_run
 
 GIVEN = json.loads(os.environ["WAITING_JOB"])
 
@@ -29,6 +31,7 @@ def waiting_job() -> None:
             "tasks": [
                 {
                     "task_key": "wait",
+                    "timeout_seconds": GIVEN["run_seconds"],
                     "spark_python_task": {"python_file": GIVEN["file"], "parameters": GIVEN["arguments"]},
                     "new_cluster": {"spark_version": "18.0.x-scala2.13", "num_workers": 1},
                 }
@@ -38,6 +41,7 @@ def waiting_job() -> None:
         durable=False,
         polling_period_seconds=1,
         execution_timeout=timedelta(seconds=GIVEN["seconds"]),
+        pre_execute=wait_for_long_run if GIVEN["run_seconds"] > GIVEN["seconds"] else None,
     )
 
 

@@ -20,6 +20,7 @@ NAMES = sorted(path.stem for path in TEMPLATES.glob("*.json"))
 EXTRAS = ["existing-cluster", "job-cluster", "serverless"]
 BATCH: dict[str, Any] = {
     "feed": "bank", "batch_id": 3, "purpose": "apply", "first_chunk": 1, "last_chunk": 4, "generation": 1,
+    "chunk_size": 10_000,
     "columns": ["customer"], "weights_ready": True, "opened_at": datetime(2026, 11, 26, tzinfo=UTC), **dict.fromkeys(RULES, 1),
 }  # fmt: skip
 
