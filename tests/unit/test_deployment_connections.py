@@ -94,7 +94,7 @@ def test_the_example_for_docker_compose_has_the_same_fields(written: Callable[..
         example = json.loads(re.sub(r": <[^>]*>", ": {}", examples[name.upper()]))
         real = json.loads((out / f"{secret(name)}.json").read_text())
         assert set(example) == set(real) - {"port"}
-        assert set(example["extra"]) == set(real["extra"]) - {"num_retries", "sslrootcert"}
+        assert set(example["extra"]) == set(real["extra"]) - {"num_retries"}
 
 
 def test_blobs_are_reached_as_the_service_principal(written: Callable[..., Path]) -> None:
