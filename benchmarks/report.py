@@ -23,8 +23,8 @@ in DuckDB that does the same detection in memory, chunk by chunk, and keeps noth
 whole file is downloaded and every pattern computed anew over all rows so far; every twentieth chunk was measured, and what
 lies between is interpolated. Of the long feed (a) was measured at eight chunks and (b) at two, once; there row 8 compares rows
 a second, and row 7 by how much the cost of a chunk grows. (a) is no lower limit there: it ranks all customers at every chunk.
-Rows 1 to 5 and 7 do not count the first run of a session, in which Java compiles much of Spark; that of row 1 is among the other
-figures.
+Rows 1 to 5 do not count the first run of a session, in which Java compiles much of Spark; that of row 1 is among the other
+figures. Row 7 does not count the first six on BankSim, and the first on the long feed.
 """
 
 
