@@ -14,9 +14,8 @@ EARLY = 5
 RANKED = 20
 """By this chunk BankSim's biggest merchant has its 50,000 transactions: PatId1 is at work, as it is ever after."""
 
-
 _WARM = 6
-"""Rounds that are not counted on the usual feed. With one, chunk 59 took 1.83 s beside chunk 5, and 1.55 s beside chunk 20 a minute
+"""Rounds that are not counted on BankSim. With one, chunk 59 took 1.87 s beside chunk 5, and 1.55 s beside chunk 20 a minute
 later (9385290): Java had yet to compile what only a late chunk needs."""
 
 
