@@ -2,14 +2,13 @@
 -- `wait_seconds`, zero when it is due now. A feed on hold is due when its hold ends, and late since its work came due.
 -- Work is: a chunk to land, a chunk to apply, a file to write, a batch that was left open. When no feed has work, one whose source may
 -- have new rows at its end; of several such feeds one at a time, half as long after the last look as the same feed would wait. A look
--- that others' work has put off for as long again is work too: a feed at one chunk a second always has some. A feed that nobody follows is not landed, but what was begun with it is finished, unless it has failed five times: an open
--- batch, a file, a range.
+-- that others' work has put off for as long again is work too: a feed at one chunk a second always has some. A feed that nobody follows
+-- is not landed, but what was begun with it is finished, unless it has failed five times: an open batch, a file, a range.
 select feed, greatest(extract(epoch from due_at - now()), 0)::float8 as wait_seconds,
        greatest(extract(epoch from now() - came_due_at), 0)::float8 as late_seconds
 from (
     select feed, came_due_at, greatest(came_due_at, hold_until) as due_at,
-           coalesce(work_at <= now(), false)
-               or coalesce(recheck_at <= now() - %(recheck_seconds)s * interval '1 second', false) as has_work
+           coalesce(least(work_at, recheck_at + %(recheck_seconds)s * interval '1 second') <= now(), false) as has_work
     from (
         select feed, hold_until, work_at, recheck_at, least(work_at, recheck_at) as came_due_at
         from (

@@ -1,5 +1,5 @@
--- The landed chunks, up to last_chunk, whose blobs a batch will still read: those that none has applied, and all of a
--- feed that is being rebuilt.
+-- The landed chunks, up to last_chunk, whose blobs a batch will still read: those that none has applied, and all of a feed that is
+-- being rebuilt.
 select * from ledger.chunk
 where feed_id = %(feed_id)s and chunk <= %(last_chunk)s and batch_id is null
 union all

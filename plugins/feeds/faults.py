@@ -202,8 +202,8 @@ def _databricks(error: BaseException) -> Fault | None:
         if status in _REFUSED_SUBMISSION:
             text = (
                 "Databricks cannot start the job: run `make deploy-job` for this version, or correct `job_folder` or `compute` "
-                "in the extra. If somebody has deleted the batch's run in the workspace, there is nothing to do: the next one "
-                f"starts another. It said: {line}"
+                "in the extra. If somebody has deleted the batch's run in the workspace, there is nothing to do: the "
+                f"pipeline's next run starts another. It said: {line}"
             )
             return Fault("databricks", text, passes=False)
         return Fault("databricks", f"Databricks does not answer as it should ({line})", passes=True)

@@ -15,7 +15,8 @@ from feeds.drive import DriveHook
 from feeds.due_feed import DueFeedTrigger
 from feeds.export import rows_due
 from feeds.landing import land
-from feeds.ledger import Ledger
+from feeds.ledger import Ledger, Row
+from feeds.opening import select_feed
 from local.config import Addresses
 from tests.conftest import FeedFiles, drop_ledger
 from tests.integration.test_commit_and_export import applied
@@ -42,6 +43,13 @@ def wait(ledger: Ledger) -> tuple[str, int] | None:
 def due(ledger: Ledger) -> str | None:
     row = due_feed.due_now(ledger)
     return None if row is None else str(row["feed"])
+
+
+def waiting(ledger: Ledger, feed: str) -> Row:
+    """Give the detections of a feed that no file holds yet."""
+    found = ledger.row("select_waiting", feed_id=select_feed(ledger, feed)["feed_id"])
+    assert found is not None
+    return found
 
 
 def test_nothing_is_due_before_the_next_chunk(ledger: Ledger, paced: str) -> None:
@@ -74,9 +82,7 @@ def test_a_file_that_need_not_linger(connection: Connection, ledger: Ledger, pac
         assert due(ledger) is None
         connection.execute("update ledger.feed set exhausted_size = source_size")
     assert due(ledger) == paced
-    waiting = ledger.row("select_waiting", feed_id=connection.execute("select feed_id from ledger.feed").fetchone()[0])  # type: ignore[index]
-    assert waiting is not None
-    assert rows_due(waiting, flush=False) == (50 if why == "full" else 49)
+    assert rows_due(waiting(ledger, paced), flush=False) == (50 if why == "full" else 49)
 
 
 def test_a_reserved_file_that_is_not_confirmed(connection: Connection, ledger: Ledger, paced: str) -> None:
@@ -152,9 +158,7 @@ def test_after_a_rebuild_the_oldest_detection_counts_not_the_first(connection: C
     connection.execute(f"{insert} from ledger.batch", ["C1", 1, 1, "0 seconds"])
     connection.execute(f"{insert} from ledger.batch", ["C2", 3, 2, "61 seconds"])
     assert due(ledger) == paced
-    waiting = ledger.row("select_waiting", feed_id=connection.execute("select feed_id from ledger.feed").fetchone()[0])  # type: ignore[index]
-    assert waiting is not None
-    assert rows_due(waiting, flush=False) == 2
+    assert rows_due(waiting(ledger, paced), flush=False) == 2
 
 
 def test_work_is_late_since_it_came_due_not_since_its_feed_was_on_hold(

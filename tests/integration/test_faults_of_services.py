@@ -260,11 +260,7 @@ def test_databricks_refuses_what_is_submitted(workspace: Addresses) -> None:
 
 
 def test_a_refused_submission_is_not_repeated_with_its_token(
-    workspace: Addresses,
-    connection: psycopg.Connection[Any],
-    ledger: Ledger,
-    drive: DriveHook,
-    make_feed: Callable[..., FeedFiles],
+    workspace: Addresses, ledger: Ledger, drive: DriveHook, make_feed: Callable[..., FeedFiles]
 ) -> None:
     # As of a batch whose run somebody has deleted in the workspace: Databricks takes the token no more, for ever.
     land(ledger, drive, Blobs(), make_feed("f", HEADER + rows(50)).request())
